@@ -1,0 +1,134 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// For every target written by hand: Swift 6 mode, strict memory safety, explicit imports and existentials, no warnings.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+]
+let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A module of the house: `Shared/NAME`.
+func shared(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Shared/\(name)", exclude: ["README.md"], swiftSettings: strict)
+}
+
+/// One of the four servers: the library holds it, the executable is a thin `main`.
+func service(_ folder: String, _ module: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> [Target] {
+    [
+        .target(
+            name: module, dependencies: dependencies, path: "Services/\(folder)", exclude: ["README.md", "main"] + exclude,
+            swiftSettings: strict),
+        .executableTarget(
+            name: module + "Main", dependencies: [.byName(name: module)], path: "Services/\(folder)/main",
+            swiftSettings: strict),
+    ]
+}
+
+/// The tests of one module: `Tests/NAMETests`.
+func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: module + "Tests", dependencies: [.byName(name: module)] + dependencies, path: "Tests/\(module)Tests",
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "roost",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "registry", targets: ["RegistryMain"]),
+        .executable(name: "sfu-node", targets: ["SFUNodeMain"]),
+        .executable(name: "signal", targets: ["SignalMain"]),
+        .executable(name: "turn", targets: ["TurnMain"]),
+        .executable(name: "roost", targets: ["RoostCommand"]),
+        .executable(name: "protoc-gen-roost", targets: ["ProtocGenRoost"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
+            traits: [.defaults, "CommandLineArguments"]),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // C, in rows by what they wrap.
+        .systemLibrary(name: "COpenSSL", path: "Shared/C/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(name: "CPacketIO", path: "Shared/C/CPacketIO"),
+
+        // Shared: a module may import only modules in rows above its own.
+        shared("Time"),
+        shared("Bytes"),
+        shared("STUN", ["Bytes", "COpenSSL"]),
+        shared("PacketIO", ["Time", "Bytes", "CPacketIO"]),
+        .target(
+            name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
+            exclude: ["README.md", "Protos"]),
+        shared("Bus", nio + ["Time", protobuf, logging]),
+        shared("Store", nio + ["Time", "CHiredis", nioTLS, logging]),
+        shared(
+            "ServiceKit",
+            nio + [
+                "Time", "Bus", logging, lifecycle, nioTLS,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+        shared("Attachment", ["Time", "Bus", "Messages", "ServiceKit", logging, lifecycle]),
+    ]
+        + service("registry", "Registry", ["Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
+        + service("sfu-node", "SFUNode", ["Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
+        + service(
+            "signal", "Signal",
+            nio + [
+                "Time", "Bus", "Messages", "Store", "ServiceKit", "COpenSSL", logging, lifecycle, nioTLS,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+                .product(name: "NIOHTTPCompression", package: "swift-nio-extras"),
+            ], exclude: ["Web"])
+        + service(
+            "turn", "Turn", ["Time", "Bytes", "STUN", "PacketIO", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
+        + [
+            .executableTarget(
+                name: "RoostCommand", dependencies: ["ServiceKit", "CPacketIO", arguments, logging], path: "deploy/roost",
+                exclude: ["README.md"], swiftSettings: strict),
+            .executableTarget(
+                name: "ProtocGenRoost",
+                dependencies: [.product(name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")],
+                path: "Shared/ProtocGenRoost", exclude: ["README.md"], swiftSettings: strict),
+
+            tests("Time"),
+            tests("Bytes"),
+            tests("STUN", ["Bytes"]),
+            tests("PacketIO", ["Time"]),
+            tests("Bus", nio + ["Time", protobuf, logging]),
+            tests("Store", nio + ["Time", logging]),
+            tests("ServiceKit", nio + ["Time", logging]),
+            tests("Attachment", ["Bus", "Messages", "Time", logging]),
+            tests("Registry", ["Bus", "Messages", "Store", "Time", logging]),
+            tests("SFUNode", ["Bus", "Messages", "Time", logging]),
+            tests("Signal", ["Bus", "Messages", "Store", "Time", logging]),
+            tests("Turn", ["STUN", "Bytes", "Time"]),
+        ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,2 @@
+// Glue that Swift cannot import: see include/CPacketIO.h.
+#include "CPacketIO.h"
