@@ -89,7 +89,7 @@ let package = Package(
         shared(
             "ServiceKit",
             nio + [
-                "Time", "Bus", logging, lifecycle, nioTLS,
+                logging, lifecycle,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
