@@ -63,3 +63,21 @@ extension [UInt8] {
         self = bytes
     }
 }
+
+extension Span where Element == UInt8 {
+    /// The same bytes, raw. Safe where the standard library's `bytes` is not: a byte has no padding.
+    @inlinable
+    public var raw: RawSpan {
+        @_lifetime(copy self)
+        get { unsafe bytes }
+    }
+}
+
+extension MutableSpan where Element == UInt8 {
+    /// The same bytes, raw.
+    @inlinable
+    public var raw: MutableRawSpan {
+        @_lifetime(&self)
+        mutating get { unsafe mutableBytes }
+    }
+}

@@ -49,7 +49,7 @@ extension STUNMessage {
         let mac = Digest.hmac(kind, key, over: bytes, first: offset, endingAt: offset + 4 + length)
         let stated = bytes.extracting((offset + 4)..<(offset + 4 + length))
         return unsafe stated.withUnsafeBytes { stated in
-            unsafe mac.span.bytes.withUnsafeBytes { computed in
+            unsafe mac.span.raw.withUnsafeBytes { computed in
                 unsafe CRYPTO_memcmp(stated.baseAddress, computed.baseAddress, length) == 0
             }
         }

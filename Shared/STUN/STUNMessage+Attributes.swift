@@ -1,5 +1,5 @@
 public import Addresses
-public import Bytes
+internal import Bytes
 
 // Each of these gives nil where the attribute is absent, and throws `.malformed` or `.tooLong` where it breaks its rules.
 

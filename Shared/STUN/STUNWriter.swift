@@ -1,5 +1,5 @@
 public import Addresses
-public import Bytes
+internal import Bytes
 
 /// Writes one message at the end of an output, attribute by attribute. After each call the output holds a whole message.
 ///
@@ -129,10 +129,10 @@ public struct STUNWriter: Sendable {
         let length = kind == .sha1 ? 20 : 32
         let end = output.byteCount - start
         try begin(kind.type, length: length, &output)
-        let message = output.bytes.extracting(droppingFirst: start)
-        let mac = Digest.hmac(kind, key, over: message, first: end, endingAt: end + 4 + length)
+        let mac = Digest.hmac(
+            kind, key, over: output.bytes.extracting(droppingFirst: start), first: end, endingAt: end + 4 + length)
         STUNWriter.put(&output) { output throws(BytesError) in
-            try output.write(mac.span.bytes.extracting(first: length))
+            for index in 0..<length { try output.write(mac[index]) }
         }
     }
 

@@ -5,7 +5,7 @@ struct ByteReaderTests {
     let bytes: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
 
     @Test func `fields are read big-endian from the front`() throws {
-        var reader = ByteReader(bytes.span.bytes)
+        var reader = ByteReader(bytes.span.raw)
 
         #expect(try reader.uint8() == 0x01)
         #expect(try reader.uint16() == 0x0203)
@@ -15,7 +15,7 @@ struct ByteReaderTests {
     }
 
     @Test func `a read beyond the end throws and consumes nothing`() throws {
-        var reader = ByteReader(bytes.span.bytes)
+        var reader = ByteReader(bytes.span.raw)
         try reader.skip(14)
 
         #expect(throws: BytesError.tooShort(needed: 2, left: 1)) { try reader.uint16() }
@@ -26,7 +26,7 @@ struct ByteReaderTests {
     }
 
     @Test func `a copy of a reader is a bookmark`() throws {
-        var reader = ByteReader(bytes.span.bytes)
+        var reader = ByteReader(bytes.span.raw)
         var bookmark = reader
         try reader.skip(3)
 
@@ -35,7 +35,7 @@ struct ByteReaderTests {
     }
 
     @Test func `sub-spans are of the same memory, and what is left ends the reading`() throws {
-        var reader = ByteReader(bytes.span.bytes)
+        var reader = ByteReader(bytes.span.raw)
         let first = try reader.bytes(2)
         let rest = reader.rest()
 
@@ -43,8 +43,8 @@ struct ByteReaderTests {
         #expect(rest.byteCount == 13)
         #expect(rest.uint8(at: 0) == 3)
         #expect(reader.left == 0)
-        #expect(first.hasSameBytes(as: ([1, 2] as [UInt8]).span.bytes))
-        #expect(!first.hasSameBytes(as: ([1, 3] as [UInt8]).span.bytes))
+        #expect(first.hasSameBytes(as: ([1, 2] as [UInt8]).span.raw))
+        #expect(!first.hasSameBytes(as: ([1, 3] as [UInt8]).span.raw))
         #expect(!first.hasSameBytes(as: rest))
     }
 }
