@@ -39,12 +39,16 @@ struct ByteReaderTests {
         let first = try reader.bytes(2)
         let rest = reader.rest()
 
-        #expect([UInt8](copying: first) == [1, 2])
-        #expect(rest.byteCount == 13)
-        #expect(rest.uint8(at: 0) == 3)
-        #expect(reader.left == 0)
-        #expect(first.hasSameBytes(as: ([1, 2] as [UInt8]).span.raw))
-        #expect(!first.hasSameBytes(as: ([1, 3] as [UInt8]).span.raw))
-        #expect(!first.hasSameBytes(as: rest))
+        let firstBytes = [UInt8](copying: first)
+        let (restCount, restFirst) = (rest.byteCount, rest.uint8(at: 0))
+        let (left, same) = (reader.left, first.hasSameBytes(as: ([1, 2] as [UInt8]).span.raw))
+        let (differs, longer) = (first.hasSameBytes(as: ([1, 3] as [UInt8]).span.raw), first.hasSameBytes(as: rest))
+
+        #expect(firstBytes == [1, 2])
+        #expect(restCount == 13)
+        #expect(restFirst == 3)
+        #expect(left == 0)
+        #expect(same)
+        #expect(!differs && !longer)
     }
 }
