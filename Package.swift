@@ -75,6 +75,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", path: "Shared/C/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(name: "CPacketIO", path: "Shared/C/CPacketIO"),
+        .target(name: "CProcess", path: "Shared/C/CProcess"),
 
         // Shared: a module may import only modules in rows above its own.
         shared("Time"),
@@ -90,7 +91,7 @@ let package = Package(
         shared(
             "ServiceKit",
             nio + [
-                "Time", "Bus", logging, lifecycle, nioTLS,
+                logging, lifecycle,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -111,7 +112,7 @@ let package = Package(
             "turn", "Turn", ["Time", "Bytes", "Addresses", "STUN", "PacketIO", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
         + [
             .executableTarget(
-                name: "RoostCommand", dependencies: ["ServiceKit", "CPacketIO", arguments, logging], path: "deploy/roost",
+                name: "RoostCommand", dependencies: ["ServiceKit", "CProcess", arguments], path: "deploy/roost",
                 exclude: ["README.md"], swiftSettings: strict),
             .executableTarget(
                 name: "ProtocGenRoost",
