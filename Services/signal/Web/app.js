@@ -72,6 +72,7 @@ function render() {
   panel.render();
   devices.render();
   ring.render();
+  placeToasts();
 }
 
 function switchTo(next) {
@@ -168,12 +169,16 @@ function renderBanner() {
   wasAway = told;
 }
 
+/** Inside an open dialog, or its layer would hide them, from eyes and from screen readers. */
+function placeToasts() {
+  const host = document.querySelector("dialog[open]") ?? document.body;
+  if (byId("toasts").parentElement !== host) host.append(byId("toasts"));
+}
+
 function toast(text) {
   const element = make("p", { className: "toast", text, "data-testid": "toast" });
-  const host = document.querySelector("dialog[open]") ?? document.body;
   const list = byId("toasts");
-  // Inside an open dialog's layer, or it would lie behind it.
-  if (list.parentElement !== host) host.append(list);
+  placeToasts();
   list.append(element);
   while (list.children.length > 3) list.firstElementChild.remove();
   setTimeout(() => element.remove(), TOAST_MS);
@@ -245,6 +250,9 @@ addEventListener("online", render);
 addEventListener("offline", render);
 
 byId("name").value = query.get("name") ?? recall(NAME_KEY) ?? "";
-const restored = roost.restore();
-if (!(await restored.catch(() => false)) && query.get("signin") === "1" && byId("name").value) signIn(byId("name").value);
+const restored = await roost.restore().catch((error) => {
+  signInProblem = { code: error.code, name: byId("name").value, suggestion: error.suggestion };
+  return true;
+});
+if (!restored && query.get("signin") === "1" && byId("name").value) signIn(byId("name").value);
 render();

@@ -25,6 +25,8 @@ const RING_LIMIT_MS = 36_000;
 const DISCONNECTED_GRACE_MS = 2_500;
 /** How long members missing from a moved room's state may take to come back before they count as gone. */
 const RECOVERY_LIMIT_MS = 12_000;
+/** How long a member whose page closed its connection may take to come back by a reload. */
+const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
 const VIDEO_BPS = { 2: 2_500_000, 3: 1_200_000, 4: 800_000, 5: 500_000, 6: 400_000 };
 const SNAPSHOT_KEY = "roost.session";
@@ -660,6 +662,11 @@ class Peer {
     return this.#inbox;
   }
 
+  /** The other end closed its connection properly, as a page does that is closed or reloaded. */
+  get isClosedThere() {
+    return this.#senders.audio?.transport?.state === "closed";
+  }
+
   /** Local tracks changed: send what there is now. */
   async useTracks() {
     for (const kind of ["audio", "video"]) {
@@ -988,13 +995,13 @@ export class Roost extends EventTarget {
   #early = [];
   #peers = new Map();
   #links = new Map();
+  #closedSince = new Map();
   #flags = "";
   #sampler = null;
   #meter = null;
   #ringTimer = null;
   #recoveryTimer = null;
   #changePending = false;
-  #reloading = false;
 
   constructor({ url = defaultURL(), iceTransportPolicy = "all" } = {}) {
     super();
@@ -1013,10 +1020,7 @@ export class Roost extends EventTarget {
     this.local.addEventListener("change", () => this.#localChanged());
     this.local.addEventListener("lost", ({ detail }) => this.#notice("device-lost", detail));
     globalThis.addEventListener?.("pagehide", () => this.#leavePage());
-    globalThis.addEventListener?.("pageshow", (event) => event.persisted && session.remove(SNAPSHOT_KEY));
-    globalThis.navigation?.addEventListener?.("navigate", (event) => {
-      this.#reloading = event.navigationType === "reload";
-    });
+    globalThis.addEventListener?.("pageshow", (event) => event.persisted && this.restore().catch(() => {}));
     const moved = () => this.#restartPaths();
     globalThis.addEventListener?.("online", moved);
     navigator.connection?.addEventListener?.("change", moved);
@@ -1065,8 +1069,13 @@ export class Roost extends EventTarget {
   async restore() {
     const left = parsed(session.get(SNAPSHOT_KEY), null);
     session.remove(SNAPSHOT_KEY);
-    if (!left?.token) return false;
+    if (!left?.name) return false;
+    if (!left.token) {
+      await this.signIn(left.name);
+      return true;
+    }
     this.state = "signing-in";
+    this.name = left.name;
     this.#setPeople(left.people ?? []);
     this.morePeople = left.morePeople ?? 0;
     if (left.room) {
@@ -1104,8 +1113,14 @@ export class Roost extends EventTarget {
   /** Calls somebody by name or person id. Resolves with the room's id once it rings there. */
   async call(who, { video = true, audio = true } = {}) {
     if (this.state !== "signed-in") throw new RoostError("signed-out", "Sign in first.");
-    if (this.currentCall) throw new RoostError("busy-self", "You are in a call.");
     const known = this.people.find((each) => each.person === who) ?? this.people.find((each) => each.name === who);
+    if (this.currentCall?.state === "ringing" && (this.currentCall.peer.person === known?.person || this.currentCall.peer.name === who)) {
+      // They were quicker by a moment: calling who calls is answering.
+      const { room } = this.currentCall;
+      await this.accept({ video, audio });
+      return room;
+    }
+    if (this.currentCall) throw new RoostError("busy-self", "You are in a call.");
     const room = `c-${randomText(22)}`;
     this.#begin({
       room,
@@ -1394,7 +1409,7 @@ export class Roost extends EventTarget {
     if (id === this.#self) {
       this.#end(reason === "removed" ? "removed" : "session-lost", { leave: false });
     } else if (room.kind === "call" && this.members.length === 0 && this.currentCall.state !== "calling") {
-      this.#end(reason === "gone" ? "lost" : reason === "removed" ? "removed-them" : "hung-up", { by: "them" });
+      this.#end(reason === "closed" ? "left" : reason === "gone" ? "lost" : reason === "removed" ? "removed-them" : "hung-up", { by: "them" });
     } else {
       this.#spreadUplink();
     }
@@ -1569,8 +1584,14 @@ export class Roost extends EventTarget {
 
   #measure() {
     const now = performance.now();
-    for (const peer of this.#peers.values()) peer.measureLevel(now);
+    for (const [id, peer] of this.#peers) {
+      peer.measureLevel(now);
+      if (!this.#room.members.get(id)?.away || !peer.isClosedThere) this.#closedSince.delete(id);
+      else if (!this.#closedSince.has(id)) this.#closedSince.set(id, now);
+      else if (now - this.#closedSince.get(id) > RETURN_LIMIT_MS) return this.#memberLeft(id, "closed");
+    }
     this.dispatchEvent(new Event("levels"));
+    return undefined;
   }
 
   #localChanged() {
@@ -1628,11 +1649,18 @@ export class Roost extends EventTarget {
     this.#changed();
   }
 
-  /** A reload comes back within the 30 s that a session waits; a closed page says goodbye at once. */
+  /**
+   * No browser says whether a page is reloaded or closed. In a call we stay for as long as a reload takes (the others see our
+   * connection close, and give us RETURN_LIMIT_MS); else we say goodbye at once, and a reload signs in anew under the same name.
+   */
   #leavePage() {
     if (this.state !== "signed-in") return;
-    const knowsReloads = "navigation" in globalThis;
-    if (!this.#reloading && knowsReloads) return this.#signaling.leave();
+    if (!["connecting", "connected"].includes(this.currentCall?.state) || !this.#room) {
+      session.set(SNAPSHOT_KEY, JSON.stringify({ name: this.name }));
+      if (this.currentCall) this.hangUp();
+      this.#signaling.leave();
+      return;
+    }
     session.set(
       SNAPSHOT_KEY,
       JSON.stringify({
@@ -1648,7 +1676,6 @@ export class Roost extends EventTarget {
         room: this.#room && { ...this.#room, members: [...this.#room.members.values()] },
       }),
     );
-    return undefined;
   }
 
   #notice(code, detail = {}) {

@@ -186,7 +186,7 @@ export default {
       "no-answer": (name) => `${name} did not answer.`,
       unreachable: (name) => `${name} could not be reached.`,
       cancelled: (name) => `You cancelled the call to ${name}.`,
-      "not-found": (name) => `${name} is not here any more.`,
+      "not-found": (name) => `${name} is not here now.`,
       self: () => "That is you. Call somebody else.",
       "busy-self": () => "You are in a call in another tab or window.",
     },
@@ -203,6 +203,7 @@ export default {
     any: {
       "hung-up": (name) => `${name} hung up.`,
       "you-hung-up": (name) => `You ended the call with ${name}.`,
+      left: (name) => `${name} closed the page.`,
       lost: (name) => `The connection to ${name} was lost.`,
       "session-lost": () => "The call ended: the server no longer knew this page.",
       removed: () => "You were removed from the call.",

@@ -186,7 +186,7 @@ export default {
       "no-answer": (name) => `${name} 没有接听。`,
       unreachable: (name) => `无法联系到 ${name}。`,
       cancelled: (name) => `你取消了对 ${name} 的呼叫。`,
-      "not-found": (name) => `${name} 已经不在线了。`,
+      "not-found": (name) => `${name} 现在不在线。`,
       self: () => "这是你自己，请呼叫别人。",
       "busy-self": () => "你正在另一个标签页或窗口中通话。",
     },
@@ -203,6 +203,7 @@ export default {
     any: {
       "hung-up": (name) => `${name} 挂断了。`,
       "you-hung-up": (name) => `你结束了与 ${name} 的通话。`,
+      left: (name) => `${name} 关闭了页面。`,
       lost: (name) => `与 ${name} 的连接中断了。`,
       "session-lost": () => "通话已结束：服务器不再认得这个页面。",
       removed: () => "你被移出了通话。",
