@@ -86,7 +86,8 @@ function switchTo(next) {
     byId("name").focus();
     byId("name").select();
   } else if (next === "call") {
-    byId("hang-up").focus({ preventScroll: true });
+    // Not on a button: the key that accepted the call, pressed twice, must not end it.
+    byId("call-title").focus({ preventScroll: true });
   } else if (before !== null) {
     byId("people-title").focus({ preventScroll: true });
   }

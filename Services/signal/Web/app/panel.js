@@ -87,7 +87,7 @@ export class Panel {
       sections.push({
         title: text.from(link.name),
         rows: [
-          [text.picture, this.#picture(link.video)],
+          ...this.#picture(link.video),
           [text.sound, this.#sound(link.audio)],
           [text.loss, percent(Math.max(link.video.loss, link.audio.loss))],
           [text.path, way],
@@ -97,7 +97,7 @@ export class Panel {
       sections.push({
         title: text.to(link.name),
         rows: [
-          [text.picture, this.#picture(link.sent.video)],
+          ...this.#picture(link.sent.video),
           [text.sound, this.#sound(link.sent.audio)],
           [text.loss, percent(Math.max(link.sent.video.loss, link.sent.audio.loss))],
         ],
@@ -118,10 +118,15 @@ export class Panel {
   }
 
   #picture({ codec, width, height, fps, bps, limitedBy }) {
-    if (!codec || !bps) return words.panel.nothing;
-    const parts = [codec, `${width} × ${height}`, words.panel.fps(Math.round(fps)), bitRate(bps)];
-    if (limitedBy) parts.push(words.panel.limited[limitedBy] ?? words.panel.limited.other);
-    return parts.join(" · ");
+    const text = words.panel;
+    if (!codec || !bps) return [[text.picture, text.nothing]];
+    const rows = [
+      [text.picture, `${codec} · ${width} × ${height}`],
+      [text.frames, text.fps(Math.round(fps))],
+      [text.rate, bitRate(bps)],
+    ];
+    if (limitedBy) rows.push([text.heldBack, text.limited[limitedBy] ?? text.limited.other]);
+    return rows;
   }
 
   #sound({ codec, bps }) {
