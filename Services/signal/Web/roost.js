@@ -13,6 +13,8 @@ const PING_EVERY_MS = 10_000;
 const SILENCE_LIMIT_MS = 22_000;
 /** When something says that the network changed, an answer is due sooner than that. */
 const PROBE_LIMIT_MS = 3_000;
+/** Signal answers a greeting within its own deadline (5 s) or not at all. */
+const GREETING_LIMIT_MS = 8_000;
 /** Half of the second that the protocol allows, so that a slow timer still makes it. */
 const ACK_AFTER_MS = 500;
 const BACKOFF_FIRST_MS = 150;
@@ -214,6 +216,10 @@ class Signaling {
       return this.#retry();
     }
     this.#socket = socket;
+    setTimeout(() => {
+      const stuck = socket === this.#socket && (socket.readyState === WebSocket.CONNECTING || this.#handshake);
+      if (stuck) this.#dropped();
+    }, GREETING_LIMIT_MS);
     socket.onopen = () => this.#greet();
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(event.data);
@@ -272,6 +278,8 @@ class Signaling {
     const { resuming } = this.#handshake;
     this.#handshake = null;
     if (frame.type === "error") {
+      // The session may well be there still, only not to be looked up at this moment.
+      if (resuming && (frame.code === "unavailable" || frame.code === "timeout")) return this.#dropped();
       if (resuming) {
         // Too late, or the instance that knew us is gone for good: a new session under the same name and key.
         this.token = null;
@@ -354,6 +362,8 @@ class Signaling {
     this.#waitingSince ||= performance.now();
     // 1012: this instance goes down in order, another one (or the same, restarted) is ready for us.
     if (code === 1012) this.#attempt = 0;
+    // 1008: cut for cause. Coming back at once would be cut again.
+    if (code === 1008) this.#attempt = 8;
     this.#setState("waiting");
     this.#retry();
   }
@@ -402,6 +412,8 @@ class LocalMedia extends EventTarget {
   constructor() {
     super();
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#plugged());
+    // Known before the first call, so that the chosen ones are asked for.
+    this.refreshDevices();
   }
 
   /** What the others are told: what really is to be heard and seen. */
@@ -465,9 +477,13 @@ class LocalMedia extends EventTarget {
     track.addEventListener("ended", () => this.#lost(kind, track));
   }
 
-  async #ask(kinds) {
+  async #ask(kinds, { asChosen = true } = {}) {
     const constraints = {};
-    const pick = (kind) => (this.chosen[kind] ? { deviceId: { ideal: this.chosen[kind] } } : {});
+    // `exact`, because an ideal device is a mere hint, which browsers overlook; and only while it is plugged in.
+    const pick = (kind) => {
+      const there = asChosen && this.devices[kind].some((each) => each.deviceId === this.chosen[kind]);
+      return there ? { deviceId: { exact: this.chosen[kind] } } : {};
+    };
     if (kinds.includes("audio")) {
       constraints.audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...pick("audioinput") };
     }
@@ -477,6 +493,7 @@ class LocalMedia extends EventTarget {
     try {
       return { stream: await navigator.mediaDevices.getUserMedia(constraints) };
     } catch (error) {
+      if (asChosen && error.name === "OverconstrainedError") return this.#ask(kinds, { asChosen: false });
       return { problem: mediaProblem(error) };
     }
   }
@@ -1316,7 +1333,7 @@ export class Roost extends EventTarget {
   #ring({ room, from, video, expires }) {
     const call = this.currentCall;
     if (call?.room === room) return;
-    if (call?.state === "calling" && call.peer.person === from.person) {
+    if (call?.state === "calling" && (call.peer.person === from.person || call.peer.name === from.name)) {
       // Both call each other: the smaller room wins, and who called in the other one comes over without being asked.
       if (room > call.room) return;
       this.#signaling.request("leave", { room: call.room }).catch(() => {});
