@@ -86,7 +86,8 @@ function switchTo(next) {
     byId("name").focus();
     byId("name").select();
   } else if (next === "call") {
-    byId("hang-up").focus({ preventScroll: true });
+    // Not on a button: the key that accepted the call, pressed twice, must not end it.
+    byId("call-title").focus({ preventScroll: true });
   } else if (before !== null) {
     byId("people-title").focus({ preventScroll: true });
   }
@@ -250,9 +251,10 @@ addEventListener("online", render);
 addEventListener("offline", render);
 
 byId("name").value = query.get("name") ?? recall(NAME_KEY) ?? "";
-const restored = await roost.restore().catch((error) => {
+const asked = query.get("signin") === "1" ? (query.get("name") ?? "").trim() : "";
+const restored = await roost.restore(asked).catch((error) => {
   signInProblem = { code: error.code, name: byId("name").value, suggestion: error.suggestion };
   return true;
 });
-if (!restored && query.get("signin") === "1" && byId("name").value) signIn(byId("name").value);
+if (!restored && asked) signIn(asked);
 render();

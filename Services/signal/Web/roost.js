@@ -13,6 +13,8 @@ const PING_EVERY_MS = 10_000;
 const SILENCE_LIMIT_MS = 22_000;
 /** When something says that the network changed, an answer is due sooner than that. */
 const PROBE_LIMIT_MS = 3_000;
+/** Signal answers a greeting within its own deadline (5 s) or not at all. */
+const GREETING_LIMIT_MS = 8_000;
 /** Half of the second that the protocol allows, so that a slow timer still makes it. */
 const ACK_AFTER_MS = 500;
 const BACKOFF_FIRST_MS = 150;
@@ -156,6 +158,9 @@ class Signaling {
   leave() {
     this.token = null;
     this.#identity = null;
+    this.#waitingSince = 0;
+    this.#attempt = 0;
+    clearTimeout(this.#retryTimer);
     this.#refuseAll("signed-out");
     this.#dropSocket(1000);
     this.#setState("closed");
@@ -214,6 +219,10 @@ class Signaling {
       return this.#retry();
     }
     this.#socket = socket;
+    setTimeout(() => {
+      const stuck = socket === this.#socket && (socket.readyState === WebSocket.CONNECTING || this.#handshake);
+      if (stuck) this.#dropped();
+    }, GREETING_LIMIT_MS);
     socket.onopen = () => this.#greet();
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(event.data);
@@ -272,6 +281,8 @@ class Signaling {
     const { resuming } = this.#handshake;
     this.#handshake = null;
     if (frame.type === "error") {
+      // The session may well be there still, only not to be looked up at this moment.
+      if (resuming && (frame.code === "unavailable" || frame.code === "timeout")) return this.#dropped();
       if (resuming) {
         // Too late, or the instance that knew us is gone for good: a new session under the same name and key.
         this.token = null;
@@ -354,6 +365,8 @@ class Signaling {
     this.#waitingSince ||= performance.now();
     // 1012: this instance goes down in order, another one (or the same, restarted) is ready for us.
     if (code === 1012) this.#attempt = 0;
+    // 1008: cut for cause. Coming back at once would be cut again.
+    if (code === 1008) this.#attempt = 8;
     this.#setState("waiting");
     this.#retry();
   }
@@ -402,6 +415,8 @@ class LocalMedia extends EventTarget {
   constructor() {
     super();
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#plugged());
+    // Known before the first call, so that the chosen ones are asked for.
+    this.refreshDevices();
   }
 
   /** What the others are told: what really is to be heard and seen. */
@@ -465,9 +480,13 @@ class LocalMedia extends EventTarget {
     track.addEventListener("ended", () => this.#lost(kind, track));
   }
 
-  async #ask(kinds) {
+  async #ask(kinds, { asChosen = true } = {}) {
     const constraints = {};
-    const pick = (kind) => (this.chosen[kind] ? { deviceId: { ideal: this.chosen[kind] } } : {});
+    // `exact`, because an ideal device is a mere hint, which browsers overlook; and only while it is plugged in.
+    const pick = (kind) => {
+      const there = asChosen && this.devices[kind].some((each) => each.deviceId === this.chosen[kind]);
+      return there ? { deviceId: { exact: this.chosen[kind] } } : {};
+    };
     if (kinds.includes("audio")) {
       constraints.audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...pick("audioinput") };
     }
@@ -477,6 +496,7 @@ class LocalMedia extends EventTarget {
     try {
       return { stream: await navigator.mediaDevices.getUserMedia(constraints) };
     } catch (error) {
+      if (asChosen && error.name === "OverconstrainedError") return this.#ask(kinds, { asChosen: false });
       return { problem: mediaProblem(error) };
     }
   }
@@ -662,7 +682,7 @@ class Peer {
     return this.#inbox;
   }
 
-  /** The other end closed its connection properly, as a page does that is closed or reloaded. */
+  /** The other end closed its connection properly, as a browser does for a page that goes (not always in time). */
   get isClosedThere() {
     return this.#senders.audio?.transport?.state === "closed";
   }
@@ -995,6 +1015,7 @@ export class Roost extends EventTarget {
   #early = [];
   #peers = new Map();
   #links = new Map();
+  #leaving = new Set();
   #closedSince = new Map();
   #flags = "";
   #sampler = null;
@@ -1065,11 +1086,11 @@ export class Roost extends EventTarget {
     }
   }
 
-  /** Takes up the session (and the call) that this tab had before it was reloaded. False if there is none. */
-  async restore() {
+  /** Takes up the session (and the call) that this tab had before it was reloaded. False if there is none, or none of this `name`. */
+  async restore(name) {
     const left = parsed(session.get(SNAPSHOT_KEY), null);
     session.remove(SNAPSHOT_KEY);
-    if (!left?.name) return false;
+    if (!left?.name || (name && left.name !== name)) return false;
     if (!left.token) {
       await this.signIn(left.name);
       return true;
@@ -1316,7 +1337,7 @@ export class Roost extends EventTarget {
   #ring({ room, from, video, expires }) {
     const call = this.currentCall;
     if (call?.room === room) return;
-    if (call?.state === "calling" && call.peer.person === from.person) {
+    if (call?.state === "calling" && (call.peer.person === from.person || call.peer.name === from.name)) {
       // Both call each other: the smaller room wins, and who called in the other one comes over without being asked.
       if (room > call.room) return;
       this.#signaling.request("leave", { room: call.room }).catch(() => {});
@@ -1421,8 +1442,11 @@ export class Roost extends EventTarget {
     const { type, body } = message;
     if (type === "chat") {
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, body } }));
+    } else if (type === "restart" && body?.leaving) {
+      this.#leaving.add(from);
     } else if (type === "restart") {
       const link = String(body?.link ?? "");
+      this.#leaving.delete(from);
       if (link > this.#linkOf(from)) this.#startPeer(from, link);
     } else if (type === "description" || type === "candidate") {
       const peer = this.#peers.get(from);
@@ -1586,7 +1610,8 @@ export class Roost extends EventTarget {
     const now = performance.now();
     for (const [id, peer] of this.#peers) {
       peer.measureLevel(now);
-      if (!this.#room.members.get(id)?.away || !peer.isClosedThere) this.#closedSince.delete(id);
+      const isGone = this.#room.members.get(id)?.away && (this.#leaving.has(id) || peer.isClosedThere);
+      if (!isGone) this.#closedSince.delete(id);
       else if (!this.#closedSince.has(id)) this.#closedSince.set(id, now);
       else if (now - this.#closedSince.get(id) > RETURN_LIMIT_MS) return this.#memberLeft(id, "closed");
     }
@@ -1627,6 +1652,8 @@ export class Roost extends EventTarget {
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#links.clear();
+    this.#leaving.clear();
+    this.#closedSince.clear();
     clearInterval(this.#sampler);
     clearInterval(this.#meter);
     this.#sampler = this.#meter = null;
@@ -1650,8 +1677,8 @@ export class Roost extends EventTarget {
   }
 
   /**
-   * No browser says whether a page is reloaded or closed. In a call we stay for as long as a reload takes (the others see our
-   * connection close, and give us RETURN_LIMIT_MS); else we say goodbye at once, and a reload signs in anew under the same name.
+   * No browser says whether a page is reloaded or closed. In a call we stay for as long as a reload takes (the others are told,
+   * and give us RETURN_LIMIT_MS); else we say goodbye at once, and a reload signs in anew under the same name.
    */
   #leavePage() {
     if (this.state !== "signed-in") return;
@@ -1660,6 +1687,10 @@ export class Roost extends EventTarget {
       if (this.currentCall) this.hangUp();
       this.#signaling.leave();
       return;
+    }
+    for (const [id, peer] of this.#peers) {
+      this.#say(id, "restart", { leaving: true });
+      peer.close();
     }
     session.set(
       SNAPSHOT_KEY,

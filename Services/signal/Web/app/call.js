@@ -26,6 +26,8 @@ export class Stage {
     byId("hear").addEventListener("click", () => this.#hear());
     roost.addEventListener("levels", () => this.#levels());
     roost.addEventListener("statistics", () => this.#path());
+    // Any touch is the touch that the browser waits for.
+    addEventListener("pointerdown", () => this.#hear(), { capture: true, passive: true });
     setInterval(() => this.#time(), 1_000);
   }
 
@@ -196,7 +198,9 @@ export class Stage {
   }
 
   #levels() {
-    for (const { member, level } of this.#roost.members) this.#tiles.get(member)?.element.classList.toggle("speaking", level > SPEAKING);
+    for (const { member, level, media } of this.#roost.members) {
+      this.#tiles.get(member)?.element.classList.toggle("speaking", media.audio && level > SPEAKING);
+    }
   }
 
   // ---- controls

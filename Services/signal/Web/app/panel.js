@@ -82,27 +82,6 @@ export class Panel {
         ],
       },
     ];
-    for (const link of measured) {
-      const way = [link.path ? text[link.path] : "–", link.protocol && text.over(link.protocol.toUpperCase())].filter(Boolean).join(" ");
-      sections.push({
-        title: text.from(link.name),
-        rows: [
-          [text.picture, this.#picture(link.video)],
-          [text.sound, this.#sound(link.audio)],
-          [text.loss, percent(Math.max(link.video.loss, link.audio.loss))],
-          [text.path, way],
-          [text.roundTrip, milliseconds(link.rttMs)],
-        ],
-      });
-      sections.push({
-        title: text.to(link.name),
-        rows: [
-          [text.picture, this.#picture(link.sent.video)],
-          [text.sound, this.#sound(link.sent.audio)],
-          [text.loss, percent(Math.max(link.sent.video.loss, link.sent.audio.loss))],
-        ],
-      });
-    }
     const { counted, theory } = figures;
     sections.push({
       title: text.counted,
@@ -114,14 +93,40 @@ export class Panel {
       ],
       foot: text.formula(counted.members, theory.streams, theory.roomLinks),
     });
+    for (const link of measured) {
+      const way = [link.path ? text[link.path] : "–", link.protocol && text.over(link.protocol.toUpperCase())].filter(Boolean).join(" ");
+      sections.push({
+        title: text.from(link.name),
+        rows: [
+          ...this.#picture(link.video),
+          [text.sound, this.#sound(link.audio)],
+          [text.loss, percent(Math.max(link.video.loss, link.audio.loss))],
+          [text.path, way],
+          [text.roundTrip, milliseconds(link.rttMs)],
+        ],
+      });
+      sections.push({
+        title: text.to(link.name),
+        rows: [
+          ...this.#picture(link.sent.video),
+          [text.sound, this.#sound(link.sent.audio)],
+          [text.loss, percent(Math.max(link.sent.video.loss, link.sent.audio.loss))],
+        ],
+      });
+    }
     return sections;
   }
 
   #picture({ codec, width, height, fps, bps, limitedBy }) {
-    if (!codec || !bps) return words.panel.nothing;
-    const parts = [codec, `${width} × ${height}`, words.panel.fps(Math.round(fps)), bitRate(bps)];
-    if (limitedBy) parts.push(words.panel.limited[limitedBy] ?? words.panel.limited.other);
-    return parts.join(" · ");
+    const text = words.panel;
+    if (!codec || !bps) return [[text.picture, text.nothing]];
+    const rows = [
+      [text.picture, `${codec} · ${width} × ${height}`],
+      [text.frames, text.fps(Math.round(fps))],
+      [text.rate, bitRate(bps)],
+    ];
+    if (limitedBy) rows.push([text.heldBack, text.limited[limitedBy] ?? text.limited.other]);
+    return rows;
   }
 
   #sound({ codec, bps }) {

@@ -54,4 +54,4 @@ export function bitRate(bps) {
 }
 
 export const percent = (share) => `${number.format(share * 100)} %`;
-export const milliseconds = (ms) => (ms === null || ms === undefined ? "–" : `${ms < 10 ? number.format(ms) : Math.round(ms)} ms`);
+export const milliseconds = (ms) => (ms === null || ms === undefined ? "–" : ms < 1 ? "< 1 ms" : `${Math.round(ms)} ms`);
