@@ -79,8 +79,9 @@ extension Room {
             return
         }
         readers[signal] = nil
+        let absence = newAbsence(.streamEnded, now: now)
         for (id, stay) in stays where stay.member.signal == signal && stay.presence == .here {
-            stays[id]?.presence = .absent(newAbsence(.streamEnded, now: now))
+            stays[id]?.presence = .absent(absence)
         }
     }
 

@@ -45,6 +45,12 @@ package struct RoomTable: Sendable {
         package var room: RoomID
         package var epoch: UInt64
         package var members: Int
+
+        package init(room: RoomID, epoch: UInt64, members: Int) {
+            self.room = room
+            self.epoch = epoch
+            self.members = members
+        }
     }
 
     private struct Grave {
