@@ -22,6 +22,8 @@ struct Supervisor {
     private var isUp = false
     private var written: StateFile?
     private let signals: SignalInbox
+    /// As it was at the start: a closed terminal no longer counts as one.
+    private let hasTerminal = isatty(STDOUT_FILENO) == 1
 
     /// Runs until SIGINT or SIGTERM.
     static func run(_ plan: Plan) throws(ServiceFailure) {
@@ -65,6 +67,8 @@ struct Supervisor {
             let next = children.map(\.due).min() ?? now + Self.probeInterval
             switch signals.wait(milliseconds: max(1, min(next - monotonicMilliseconds(), Self.probeInterval))) {
             case SIGINT, SIGTERM: return
+            // From a closed terminal it means the end; otherwise it is for the services, which open their logs anew.
+            case SIGHUP where hasTerminal: return
             case SIGHUP:
                 for child in children where child.pid > 0 && child.program.kind != .redis { kill(child.pid, SIGHUP) }
             default: break
@@ -196,10 +200,8 @@ struct Supervisor {
                 if isHurried || monotonicMilliseconds() > deadline {
                     for child in children where child.program.kind == kind && child.pid > 0 { kill(child.pid, SIGKILL) }
                 }
-                switch signals.wait(milliseconds: 50) {
-                case SIGINT, SIGTERM: isHurried = true
-                default: break
-                }
+                // Only a second Ctrl-C hurries: a SIGTERM often comes twice, to the process and to its group.
+                if signals.wait(milliseconds: 50) == SIGINT { isHurried = true }
                 reapAtEnd()
             }
         }
@@ -214,6 +216,7 @@ struct Supervisor {
             guard pid > 0 else { return }
             guard let index = children.firstIndex(where: { $0.pid == pid }) else { continue }
             children[index].pid = 0
+            children[index].admin = ""
             children[index].state = .stopped
             print("  \(children[index].program.id.filled(to: 12)) stopped    \(Child.describe(status))")
             flush()
