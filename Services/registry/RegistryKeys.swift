@@ -1,5 +1,5 @@
-import ServiceKit
-import Store
+package import ServiceKit
+package import Store
 
 /// What can be set on a registry, besides what every service has.
 package enum RegistryKeys {

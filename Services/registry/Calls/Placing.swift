@@ -1,7 +1,8 @@
 import Bus
-import Messages
+package import Messages
 import Store
-import Time
+import SwiftProtobuf
+package import Time
 
 extension Cluster {
     /// Longest wait for a Redis or a node that is on its way back: under the 5 s that callers wait by default.

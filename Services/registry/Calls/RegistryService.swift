@@ -1,6 +1,8 @@
-import Bus
-public import Messages
+package import Bus
+import Logging
+package import Messages
 import Store
+import SwiftProtobuf
 import Time
 
 /// The registry's calls on the bus; what they do is the cluster's.

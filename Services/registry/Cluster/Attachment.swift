@@ -1,6 +1,8 @@
 import Bus
+import Logging
 import Messages
 import Store
+import SwiftProtobuf
 import Synchronization
 import Time
 

@@ -1,7 +1,8 @@
 import Bus
-import Logging
+package import Logging
 import Messages
-import Store
+package import Store
+import SwiftProtobuf
 import Synchronization
 import Time
 
