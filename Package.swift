@@ -87,7 +87,7 @@ let package = Package(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
             exclude: ["README.md", "Protos"]),
         shared("Bus", nio + ["Time", protobuf, logging]),
-        shared("Store", nio + ["Time", "CHiredis", nioTLS, logging]),
+        shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
             "ServiceKit",
             nio + [

@@ -12,9 +12,16 @@ func absolutePath(_ path: String) -> String {
 /// Whether this user may use a path in a way such as `X_OK`.
 func isAccessible(_ path: String, _ mode: Int32) -> Bool { unsafe access(path, mode) == 0 }
 
+/// An environment variable; nil where it is absent or empty.
+func environmentValue(_ name: String) -> String? {
+    guard let value = unsafe getenv(name) else { return nil }
+    let text = unsafe String(cString: value)
+    return text.isEmpty ? nil : text
+}
+
 /// Where a command is on the PATH; nil where it is not.
 func findOnPath(_ command: String) -> String? {
-    let folders = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/bin:/bin"
+    let folders = environmentValue("PATH") ?? "/usr/bin:/bin"
     for folder in folders.split(separator: ":") {
         let path = "\(folder)/\(command)"
         if unsafe access(path, X_OK) == 0 { return path }

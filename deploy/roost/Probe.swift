@@ -27,7 +27,8 @@ enum Probe {
         defer { close(descriptor) }
         let request = "GET /readyz HTTP/1.1\r\nhost: \(admin)\r\nconnection: close\r\n\r\n"
         guard let answer = Sockets.ask(descriptor, request) else { return .notReady(reason: "/readyz does not answer") }
-        if answer.hasPrefix("HTTP/1.1 200") { return .ready }
+        // "HTTP/1.1 200 OK": the second word is the status.
+        if answer.split(separator: " ").dropFirst().first == "200" { return .ready }
         let body = answer.components(separatedBy: "\r\n\r\n").dropFirst().joined()
         guard let report = try? JSONDecoder().decode(Report.self, from: Data(body.utf8)) else {
             return .notReady(reason: "/readyz answers without a reason")

@@ -6,7 +6,7 @@ import ServiceKit
 struct Roost: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "roost", abstract: "Runs and looks after a Roost video-calling cluster.",
-        subcommands: [Up.self, Status.self, Doctor.self])
+        subcommands: [Up.self, Status.self, Ready.self, Doctor.self])
 }
 
 /// Starts everything on this host and keeps it running.
@@ -39,6 +39,30 @@ struct Status: ParsableCommand {
             print(try StateFile.read(from: runDir).table, terminator: "")
         } catch {
             throw CommandFailure(error)
+        }
+    }
+}
+
+/// Asks one service whether it is ready, for container health checks.
+struct Ready: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Asks a service on this host whether it is ready; ends with 1 and the reason if not.")
+
+    @Argument(help: "The service's id; ROOST_ID unless given.") var id: String?
+    @Option(help: "The service's run folder; ROOST_RUN_DIR unless given.") var runDir: String?
+
+    func run() throws {
+        let folder = runDir ?? environmentValue("ROOST_RUN_DIR") ?? "/run/roost"
+        guard let id = id ?? environmentValue("ROOST_ID") else {
+            throw ValidationError("Name the service, as an argument or in ROOST_ID.")
+        }
+        let path = "\(folder)/\(id).admin"
+        guard let text = readFile(path), let admin = try? HostPort(parsing: text.filter { !$0.isWhitespace }) else {
+            throw CommandFailure(ServiceFailure("no \(path): \(id) does not run there, or has just begun to start."))
+        }
+        switch Probe.service(admin: admin) {
+        case .ready: print("\(id) is ready")
+        case .notReady(let reason): throw CommandFailure(ServiceFailure("\(id) is not ready: \(reason)"))
         }
     }
 }

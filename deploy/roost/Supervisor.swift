@@ -196,10 +196,8 @@ struct Supervisor {
                 if isHurried || monotonicMilliseconds() > deadline {
                     for child in children where child.program.kind == kind && child.pid > 0 { kill(child.pid, SIGKILL) }
                 }
-                switch signals.wait(milliseconds: 50) {
-                case SIGINT, SIGTERM: isHurried = true
-                default: break
-                }
+                // Only a second Ctrl-C hurries: a SIGTERM often comes twice, to the process and to its group.
+                if signals.wait(milliseconds: 50) == SIGINT { isHurried = true }
                 reapAtEnd()
             }
         }
@@ -214,6 +212,7 @@ struct Supervisor {
             guard pid > 0 else { return }
             guard let index = children.firstIndex(where: { $0.pid == pid }) else { continue }
             children[index].pid = 0
+            children[index].admin = ""
             children[index].state = .stopped
             print("  \(children[index].program.id.filled(to: 12)) stopped    \(Child.describe(status))")
             flush()
