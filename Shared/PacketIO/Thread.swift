@@ -3,7 +3,7 @@ internal import Glibc
 /// Starts a thread that runs `body` and then ends; nobody joins it.
 func startThread(_ body: @escaping @Sendable () -> Void) throws(PacketIOError) {
     let box = unsafe Unmanaged.passRetained(ThreadBody(body))
-    var attributes = unsafe pthread_attr_t()
+    var attributes = pthread_attr_t()
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     defer { unsafe pthread_attr_destroy(&attributes) }
