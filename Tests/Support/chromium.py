@@ -28,7 +28,7 @@ COMMON = [
 
 # What the browser says to a page that asks for camera and microphone.
 DEVICES = {
-    "": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    "": ["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
     "refusing": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"],
     "deviceless": ["--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"],
 }
