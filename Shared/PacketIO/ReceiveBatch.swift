@@ -66,10 +66,10 @@ internal import CPacketIO
         return unsafe Endpoint(datagrams[index].remote)
     }
 
-    /// The address of this host that a datagram came to: answer from there.
-    public func local(_ index: Int) -> IPAddress {
+    /// The address of this host that a datagram came to: answer from there. Nil where the kernel did not say.
+    public func local(_ index: Int) -> IPAddress? {
         precondition(index < count, "the batch has \(count) datagrams")
-        return unsafe IPAddress(datagrams[index].local)
+        return unsafe datagrams[index].local.family == 0 ? nil : IPAddress(datagrams[index].local)
     }
 
     /// Whether a datagram was longer than a slot and lost its end.
