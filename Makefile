@@ -1,0 +1,73 @@
+# Roost: `make run` starts everything, `make test` proves it. Each line of `make help` is a target.
+#
+# Programs, tests and benchmarks share one build configuration: another set of flags would compile all packages again.
+# Same flags everywhere: release, and tests that use no @testable import.
+
+SWIFT_BUILD := swift build -c release
+SWIFT_TEST := swift test -c release --disable-testable-imports
+BIN := .build/release
+VENV := .venv
+# make run ARGS="--nodes 3 --signals 2"
+ARGS ?=
+
+.NOTPARALLEL:
+.PHONY: help run build test lint format generate fresh unit fuzz system test-deploy clean-run packages test-packages
+
+help: ## this list
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+run: packages build ## installs what is missing, builds, and starts everything; prints one URL
+	@exec $(BIN)/roost up $(ARGS)
+
+build: ## builds all programs
+	@deploy/install swift
+	@echo "Building; the first time compiles all packages (about 8 minutes on 2 cores), later only what changed."
+	@$(SWIFT_BUILD)
+
+test: test-packages lint build fresh unit fuzz system ## everything that must pass
+
+packages:
+	@deploy/install packages run
+
+test-packages:
+	@deploy/install packages run test
+
+lint: ## checks the format of all Swift files
+	@swift format lint --strict -r Package.swift Services Shared Tests deploy
+
+format: ## formats all Swift files
+	@swift format -i -r Package.swift Services Shared Tests deploy
+
+generate: build ## makes the code of the bus messages and docs/configuration.md anew
+	@Shared/Messages/generate
+	@deploy/configuration-table > docs/configuration.md
+
+fresh: build ## checks that generated files are what `make generate` would write
+	@Shared/Messages/generate --check
+	@deploy/configuration-table | diff -u docs/configuration.md - \
+		|| { echo "docs/configuration.md is stale: run make generate"; exit 1; }
+
+unit: build ## the Swift tests
+	@$(SWIFT_TEST)
+
+fuzz: ## runs each fuzz entry point for a short while, and replays old crashes
+	@Tests/Fuzz/run
+
+system: build $(VENV)/ready ## real processes, Redis and browsers
+	@$(VENV)/bin/python -m pytest Tests
+
+$(VENV)/ready: Tests/requirements.txt
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
+	@touch $@
+
+bench-%: build $(VENV)/ready ## bench-bus, bench-call: prints a table, writes .bench/NAME.json
+	@mkdir -p .bench
+	@Tests/Bench/bench-$*
+
+test-deploy: build $(VENV)/ready ## builds the container images and starts them once; boots the systemd units once; needs root
+	@deploy/install packages run test deploy
+	@deploy/test
+
+clean-run: ## removes the run folder of `make run`
+	@rm -rf .run

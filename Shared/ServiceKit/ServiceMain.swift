@@ -1,0 +1,164 @@
+import Glibc
+import Logging
+public import ServiceLifecycle
+import UnixSignals
+
+/// The main function of each service: configuration, log, metrics, health, and an orderly life and end.
+public enum ServiceMain {
+    /// Exit code for a wrong command line or file (`EX_USAGE` of sysexits.h): starting again cannot help.
+    public static let usageExitCode: Int32 = 64
+    /// What is left of a drain after its time-out is cancelled, and may take this long before the process ends itself.
+    private static let cutDuration: Duration = .seconds(2)
+
+    /// Runs a service until SIGTERM or SIGINT, and ends the process.
+    ///
+    /// `body` gives the parts of the service in the order in which they start; on SIGTERM they drain in reverse, each ending
+    /// before the next begins, within `--drain-timeout`. A part's `run()` that returns or throws before that ends the service.
+    public static func run(
+        kind: String, summary: String, keys: [any AnyConfigurationKey] = [],
+        body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
+    ) async -> Never {
+        let command: ServiceCommandLine
+        do throws(ConfigurationError) {
+            command = try ServiceCommandLine(
+                kind: kind, summary: summary, keys: keys, arguments: Array(CommandLine.arguments.dropFirst()),
+                environment: processEnvironment())
+        } catch {
+            exit(printing: error.problems.map { "\(kind): \($0)" }.joined(separator: "\n"), code: usageExitCode)
+        }
+        switch command {
+        case .print(let text):
+            print(text, terminator: "")
+            Glibc.exit(0)
+        case .run(let configuration):
+            do {
+                try await run(kind: kind, configuration: configuration, body: body)
+                Glibc.exit(0)
+            } catch {
+                let text = "\(error)"
+                exit(printing: text.hasPrefix("\(kind):") ? text : "\(kind): \(text)", code: 1)
+            }
+        }
+    }
+
+    private static func run(
+        kind: String, configuration: ServiceConfiguration,
+        body: @Sendable (ServiceContext) async throws -> [any Service]
+    ) async throws {
+        // A peer that closes its end must be an error where it is written to, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        let id = configuration[CommonKeys.id] ?? "\(kind)-1"
+        let runFolder = try RunFolder(preparing: configuration[CommonKeys.runFolder], key: CommonKeys.runFolder.name)
+        let processFile = try ProcessFile(
+            id, in: runFolder, advice: "Stop it, or give this one another --\(CommonKeys.id.name).")
+        let sink: LogSink =
+            if let path = configuration[CommonKeys.logFile] { try LogSink(path: path) } else { LogSink() }
+        let logger = startLogging(kind: kind, id: id, configuration: configuration, sink: sink)
+        let metrics = MetricsRegistry()
+        let readiness = Readiness()
+        let running = readiness.condition("running", waitingFor: "the service starts")
+        let reload = ReloadHooks()
+        reload.add("log file") { try sink.reopen() }
+        ProcessMetrics.register(in: metrics, kind: kind, id: id)
+
+        let admin = try await AdminServer(
+            service: kind, address: configuration[CommonKeys.adminListen], metrics: metrics, readiness: readiness)
+        try runFolder.write("\(id).admin", "\(admin.address)\n")
+        defer { runFolder.remove("\(id).admin") }
+
+        let given = configuration[CommonKeys.busListen]
+        let context = ServiceContext(
+            kind: kind, id: id, bootID: randomName(), region: configuration[CommonKeys.region],
+            configuration: configuration,
+            runFolder: runFolder, busListen: given.isEmpty ? ["unix:\(runFolder.file("\(id).sock"))"] : given,
+            logger: logger,
+            metrics: metrics, readiness: readiness, reload: reload)
+        let parts: [any Service]
+        do {
+            parts = try await body(context)
+        } catch {
+            await admin.close()
+            throw error
+        }
+        let timeout = configuration[CommonKeys.drainTimeout]
+        let watch = DrainWatch(kind: kind, timeout: timeout, cut: cutDuration, running: running, logger: logger)
+        var group = ServiceGroupConfiguration(
+            services: [admin, ReloadOnHangUp(hooks: reload, logger: logger)] + parts + [watch],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+        group.maximumGracefulShutdownDuration = timeout
+        running.ready()
+        logger.info(
+            "started", metadata: ["admin": "\(admin.address)", "pid": "\(getpid())", "boot": .string(context.bootID)])
+        try await ServiceGroup(configuration: group).run()
+        logger.info("stopped")
+        extendLifetime(processFile)
+    }
+
+    private static func startLogging(
+        kind: String, id: String, configuration: ServiceConfiguration, sink: LogSink
+    ) -> Logger {
+        let level = Logger.Level(rawValue: configuration[CommonKeys.logLevel].rawValue) ?? .info
+        let format = configuration[CommonKeys.logFormat]
+        LoggingSystem.bootstrap(
+            { label, provider in
+                RoostLogHandler(
+                    label: label, instance: id, format: format, level: level, sink: sink, metadataProvider: provider)
+            }, metadataProvider: CallID.metadataProvider)
+        return Logger(label: kind)
+    }
+
+    /// The lifecycle package tells every step at info; an operator wants to know start, drain and stop.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        if quiet.logLevel == .info { quiet.logLevel = .warning }
+        return quiet
+    }
+
+    private static func exit(printing text: String, code: Int32) -> Never {
+        LogSink().write(text + "\n")
+        Glibc.exit(code)
+    }
+
+    /// 16 hexadecimal digits.
+    private static func randomName() -> String {
+        let text = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - text.count) + text
+    }
+}
+
+/// Runs the reload hooks on SIGHUP.
+private struct ReloadOnHangUp: Service {
+    let hooks: ReloadHooks
+    let logger: Logger
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            await hooks.runAll(logger: logger)
+        }
+    }
+}
+
+/// Ends first at a drain: says so at `/readyz`, and ends the process if the others do not end in time.
+private struct DrainWatch: Service {
+    let kind: String
+    let timeout: Duration
+    let cut: Duration
+    let running: Readiness.Condition
+    let logger: Logger
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        running.notReady("draining: SIGTERM came, what is open may end")
+        logger.info("draining", metadata: ["timeout": "\(timeout)"])
+        let limit = timeout + cut
+        let (kind, logger) = (kind, logger)
+        // Not a child task: it must outlive this part, and die with the process.
+        Task.detached {
+            try? await Task.sleep(for: limit)
+            logger.error("drain did not end in time, ending the process", metadata: ["reason": "\(limit) passed"])
+            LogSink().write(
+                "\(kind): the drain did not end within \(limit); raise --drain-timeout if calls need longer.\n")
+            Glibc.exit(1)
+        }
+    }
+}
