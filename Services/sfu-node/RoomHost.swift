@@ -1,4 +1,5 @@
 import Messages
+import Synchronization
 package import Time
 
 /// Holds a node's rooms: gives the machine its time, wakes it at its deadlines, and passes on what it says.
@@ -23,6 +24,7 @@ package actor RoomHost {
     private var readers: [RoomID: Set<ReaderID>] = [:]
     private var nextReader: UInt64 = 0
     private var counted = Figures()
+    private let published = Mutex(Figures())
     private var sleeper: Task<Void, any Error>?
     private var wakesAt: Instant?
     private let readerLimits: ReaderLimits
@@ -61,14 +63,8 @@ package actor RoomHost {
         }
     }
 
-    /// What is here and what happened.
-    package var figures: Figures {
-        var figures = counted
-        figures.rooms = table.roomCount
-        figures.members = table.memberCount
-        figures.readers = queues.count
-        return figures
-    }
+    /// What is here and what happened, as of the last change.
+    package nonisolated var figures: Figures { published.withLock { $0 } }
 
     /// All rooms, for the registry.
     package var held: [RoomTable.Held] { table.held }
@@ -159,12 +155,13 @@ package actor RoomHost {
     @discardableResult
     package func closeReader(_ id: ReaderID) -> ReaderEnd? {
         guard let queue = queues.removeValue(forKey: id) else { return nil }
+        if queue.end == .tooSlow { counted.slowReaders += 1 }
         readers[queue.room]?.remove(id)
         if readers[queue.room]?.isEmpty == true { readers[queue.room] = nil }
         if let signal = queue.signal {
             table.readerClosed(queue.room, signal: signal, epoch: queue.epoch, now: clock())
-            flush()
         }
+        flush()
         return queue.end
     }
 
@@ -219,6 +216,11 @@ package actor RoomHost {
             }
         }
         if let due = table.nextDeadline, wakesAt.map({ due < $0 }) ?? true { sleeper?.cancel() }
+        counted.rooms = table.roomCount
+        counted.members = table.memberCount
+        counted.readers = queues.count
+        let figures = counted
+        published.withLock { $0 = figures }
     }
 
     private func finish(_ output: RoomTable.Output, _ reason: EndReason) {

@@ -37,6 +37,7 @@ public final class NodeAttachment: Sendable {
     private let logger: Logger
     private let heartbeat: @Sendable () async -> Roost_Registry_V1_Heartbeat
     private let command: @Sendable (Command) async -> Void
+    private let stateChanged: @Sendable (State) -> Void
     private let shared: Mutex<Shared>
 
     /// - Parameters:
@@ -44,10 +45,12 @@ public final class NodeAttachment: Sendable {
     ///   - registries: where registries are, at least one, in the order of trying.
     ///   - heartbeat: load, rooms, and whether it drains; called once a second and for each new stream.
     ///   - command: called for one command after the other, in the order they come.
+    ///   - stateChanged: called with each new state; must be quick.
     public init(
         node: Roost_Registry_V1_Node, registries: [BusAddress], logger: Logger,
         heartbeat: @escaping @Sendable () async -> Roost_Registry_V1_Heartbeat,
-        command: @escaping @Sendable (Command) async -> Void
+        command: @escaping @Sendable (Command) async -> Void,
+        stateChanged: @escaping @Sendable (State) -> Void = { _ in }
     ) {
         precondition(!registries.isEmpty, "a node needs the address of a registry")
         self.node = node
@@ -56,6 +59,7 @@ public final class NodeAttachment: Sendable {
         self.logger = logger
         self.heartbeat = heartbeat
         self.command = command
+        self.stateChanged = stateChanged
         shared = Mutex(Shared(state: .detached(reason: "not attached to a registry yet")))
     }
 
@@ -106,12 +110,11 @@ public final class NodeAttachment: Sendable {
                 reason = (error as? BusStatus).map { "\($0.code): \($0.message)" } ?? "\(error)"
             }
             if Task.isCancelled { return }
-            let wasAttached = shared.withLock { shared in
-                let was = if case .attached = shared.state { true } else { false }
-                shared.state = .detached(
-                    reason: "not attached to a registry: \(addresses[attempt.registry]): \(reason). Is one running there?")
-                return was
-            }
+            let wasAttached = unreadiness == nil
+            let lost = State.detached(
+                reason: "not attached to a registry: \(addresses[attempt.registry]): \(reason). Is one running there?")
+            shared.withLock { $0.state = lost }
+            stateChanged(lost)
             if wasAttached {
                 cycle.attached()
                 logger.warning(
@@ -191,11 +194,13 @@ public final class NodeAttachment: Sendable {
     ) async {
         switch reply.kind {
         case .attached(let attached):
+            let state = State.attached(registry: attached.registryID)
             shared.withLock {
-                $0.state = .attached(registry: attached.registryID)
+                $0.state = state
                 $0.registry = index
                 $0.bell = beats
             }
+            stateChanged(state)
             // At most ten a second, whatever a registry asks; a second where it asks for nothing.
             answers.yield(.milliseconds(attached.heartbeatMs == 0 ? 1_000 : max(100, Int64(attached.heartbeatMs))))
             // The first tells the load, which hello does not.
