@@ -1,5 +1,5 @@
 import Foundation
-package import Messages
+import Messages
 import Time
 
 // The edge between the wire's messages and the machine's values. Reading refuses; writing cannot fail.

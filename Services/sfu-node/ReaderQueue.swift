@@ -1,4 +1,4 @@
-package import Messages
+import Messages
 
 /// Names a stream of events.
 package struct ReaderID: Hashable, Sendable {

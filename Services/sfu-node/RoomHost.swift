@@ -1,6 +1,6 @@
-import Messages
+package import Messages
 import Synchronization
-package import Time
+import Time
 
 /// Holds a node's rooms: gives the machine its time, wakes it at its deadlines, and passes on what it says.
 package actor RoomHost {

@@ -1,5 +1,5 @@
 import Bus
-import ServiceKit
+public import ServiceKit
 
 /// The keys of an sfu-node beside the common ones.
 public enum SFUNodeKeys {
