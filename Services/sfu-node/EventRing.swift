@@ -17,7 +17,8 @@ package struct EventRing: Sendable {
 
     /// Takes the next event.
     package mutating func append(_ event: RoomEvent) {
-        precondition(count == 0 || events[events.count - 1].seq + 1 == event.seq, "events of a room are numbered gapless")
+        precondition(
+            count == 0 || events[events.count - 1].seq + 1 == event.seq, "events of a room are numbered gapless")
         events.append(event)
         cost += event.cost
         while count > maxCount || (cost > maxCost && count > 1) {

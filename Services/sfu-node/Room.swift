@@ -81,7 +81,8 @@ package struct Room: Sendable {
     package var state: RoomState {
         RoomState(
             room: id, epoch: epoch, seq: seq, kind: kind, topology: topology,
-            members: stays.values.sorted { $0.ordinal < $1.ordinal }.map(\.member), invitations: rings.map(\.invitation))
+            members: stays.values.sorted { $0.ordinal < $1.ordinal }.map(\.member), invitations: rings.map(\.invitation)
+        )
     }
 
     /// What a reader that has seen `seq` lacks: the events after it, or nil where it needs the state.
@@ -183,7 +184,8 @@ package struct Room: Sendable {
                 end(.empty, by: lastLeaver, now: now)
             } else if !isRinging {
                 end(
-                    hadCompany ? .hungUp : .notAnswered, by: hadCompany ? lastLeaver : rings.last?.invitation.name ?? "",
+                    hadCompany ? .hungUp : .notAnswered,
+                    by: hadCompany ? lastLeaver : rings.last?.invitation.name ?? "",
                     now: now)
             }
         case (.room, .going):

@@ -107,7 +107,8 @@ package struct RoomMember: Hashable, Sendable {
     package var joined: WallTime
 
     package init(
-        id: MemberID, person: PersonID, name: String, role: Role, media: MediaState, signal: SignalID, away: Bool = false,
+        id: MemberID, person: PersonID, name: String, role: Role, media: MediaState, signal: SignalID,
+        away: Bool = false,
         joined: WallTime
     ) {
         self.id = id

@@ -165,10 +165,12 @@ struct MoveTests {
         var world = World()
         var other = last
         other.room = id("c-2")
-        #expect(refusal { () throws(RoomRefusal) in try world.join("ann", epoch: 8, reassert: other) }?.reason == "invalid")
+        #expect(
+            refusal { () throws(RoomRefusal) in try world.join("ann", epoch: 8, reassert: other) }?.reason == "invalid")
         other = last
         other.seq = .max
-        #expect(refusal { () throws(RoomRefusal) in try world.join("ann", epoch: 8, reassert: other) }?.reason == "invalid")
+        #expect(
+            refusal { () throws(RoomRefusal) in try world.join("ann", epoch: 8, reassert: other) }?.reason == "invalid")
         #expect(world.table.roomCount == 0)
     }
 }

@@ -65,7 +65,8 @@ struct RandomRoomTests {
                 switch Int.random(in: 0...12, using: &random) {
                 case 0...2:
                     try world.join(
-                        name, room: room, epoch: world.state(room)?.epoch ?? epoch, kind: number.isMultiple(of: 2) ? .call : .room,
+                        name, room: room, epoch: world.state(room)?.epoch ?? epoch,
+                        kind: number.isMultiple(of: 2) ? .call : .room,
                         signal: signal, reads: Bool.random(using: &random))
                 case 3:
                     try world.join(
@@ -76,9 +77,12 @@ struct RandomRoomTests {
                     try world.update(
                         name, room: room, media: MediaState(audio: Bool.random(using: &random)),
                         away: Bool.random(using: &random))
-                case 6...7: try world.send("\(step % 50)", from: name, to: Bool.random(using: &random) ? nil : other, room: room)
+                case 6...7:
+                    try world.send(
+                        "\(step % 50)", from: name, to: Bool.random(using: &random) ? nil : other, room: room)
                 case 8: try world.invite(other, by: name, room: room)
-                case 9: try world.answer(other, InvitationState.allCases.randomElement(using: &random) ?? .busy, room: room)
+                case 9:
+                    try world.answer(other, InvitationState.allCases.randomElement(using: &random) ?? .busy, room: room)
                 case 10: try world.read(room: room, signal: signal, after: UInt64.random(in: 0...30, using: &random))
                 case 11: world.unread(room: room, signal: signal, epoch: world.state(room)?.epoch ?? 0)
                 default: world.pass(.milliseconds(Int64.random(in: 0...9_000, using: &random)))
@@ -101,7 +105,9 @@ struct RandomRoomTests {
         // Left alone, everything ends: nobody reads, so all are gone, and then the rooms.
         for number in 1...6 {
             for signal in signals {
-                for _ in 0..<3_000 { world.unread(room: "r-\(number)", signal: signal, epoch: world.state("r-\(number)")?.epoch ?? 0) }
+                for _ in 0..<3_000 {
+                    world.unread(room: "r-\(number)", signal: signal, epoch: world.state("r-\(number)")?.epoch ?? 0)
+                }
             }
         }
         world.pass(.seconds(300))

@@ -39,7 +39,8 @@ struct World {
     ) throws(RoomRefusal) -> RoomState {
         let state = try table.join(
             RoomTable.Join(
-                room: id(room), epoch: epoch, member: member(name, signal: signal, role: role), media: media, kind: kind,
+                room: id(room), epoch: epoch, member: member(name, signal: signal, role: role), media: media,
+                kind: kind,
                 reassert: reassert, mustExist: mustExist), now: now)
         if reads { try read(room: room, signal: signal) }
         return state
@@ -74,7 +75,8 @@ struct World {
         try table.send(
             id(room),
             RoomMessage(
-                from: id("m-" + name), to: other.map { id("m-" + $0) }, id: id(message), type: type, body: body), now: now)
+                from: id("m-" + name), to: other.map { id("m-" + $0) }, id: id(message), type: type, body: body),
+            now: now)
     }
 
     @discardableResult

@@ -22,6 +22,8 @@ struct Supervisor {
     private var isUp = false
     private var written: StateFile?
     private let signals: SignalInbox
+    /// As it was at the start: a closed terminal no longer counts as one.
+    private let hasTerminal = isatty(STDOUT_FILENO) == 1
 
     /// Runs until SIGINT or SIGTERM.
     static func run(_ plan: Plan) throws(ServiceFailure) {
@@ -65,6 +67,8 @@ struct Supervisor {
             let next = children.map(\.due).min() ?? now + Self.probeInterval
             switch signals.wait(milliseconds: max(1, min(next - monotonicMilliseconds(), Self.probeInterval))) {
             case SIGINT, SIGTERM: return
+            // From a closed terminal it means the end; otherwise it is for the services, which open their logs anew.
+            case SIGHUP where hasTerminal: return
             case SIGHUP:
                 for child in children where child.pid > 0 && child.program.kind != .redis { kill(child.pid, SIGHUP) }
             default: break

@@ -251,9 +251,10 @@ addEventListener("online", render);
 addEventListener("offline", render);
 
 byId("name").value = query.get("name") ?? recall(NAME_KEY) ?? "";
-const restored = await roost.restore().catch((error) => {
+const asked = query.get("signin") === "1" ? (query.get("name") ?? "").trim() : "";
+const restored = await roost.restore(asked).catch((error) => {
   signInProblem = { code: error.code, name: byId("name").value, suggestion: error.suggestion };
   return true;
 });
-if (!restored && query.get("signin") === "1" && byId("name").value) signIn(byId("name").value);
+if (!restored && asked) signIn(asked);
 render();

@@ -197,8 +197,8 @@ export class Roost extends EventTarget {
 
   /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`. Waits while the network is away. */
   signIn(name: string): Promise<void>;
-  /** Takes up the session, and the call, of this tab before it was reloaded. False if there is none. */
-  restore(): Promise<boolean>;
+  /** Takes up the session, and the call, of this tab before it was reloaded. False if there is none, or none of this name. */
+  restore(name?: string): Promise<boolean>;
   signOut(): void;
 
   /** Calls by name or person id; resolves with the room once it rings there. Calling who calls is answering. */

@@ -158,6 +158,9 @@ class Signaling {
   leave() {
     this.token = null;
     this.#identity = null;
+    this.#waitingSince = 0;
+    this.#attempt = 0;
+    clearTimeout(this.#retryTimer);
     this.#refuseAll("signed-out");
     this.#dropSocket(1000);
     this.#setState("closed");
@@ -679,7 +682,7 @@ class Peer {
     return this.#inbox;
   }
 
-  /** The other end closed its connection properly, as a page does that is closed or reloaded. */
+  /** The other end closed its connection properly, as a browser does for a page that goes (not always in time). */
   get isClosedThere() {
     return this.#senders.audio?.transport?.state === "closed";
   }
@@ -1012,6 +1015,7 @@ export class Roost extends EventTarget {
   #early = [];
   #peers = new Map();
   #links = new Map();
+  #leaving = new Set();
   #closedSince = new Map();
   #flags = "";
   #sampler = null;
@@ -1082,11 +1086,11 @@ export class Roost extends EventTarget {
     }
   }
 
-  /** Takes up the session (and the call) that this tab had before it was reloaded. False if there is none. */
-  async restore() {
+  /** Takes up the session (and the call) that this tab had before it was reloaded. False if there is none, or none of this `name`. */
+  async restore(name) {
     const left = parsed(session.get(SNAPSHOT_KEY), null);
     session.remove(SNAPSHOT_KEY);
-    if (!left?.name) return false;
+    if (!left?.name || (name && left.name !== name)) return false;
     if (!left.token) {
       await this.signIn(left.name);
       return true;
@@ -1438,8 +1442,11 @@ export class Roost extends EventTarget {
     const { type, body } = message;
     if (type === "chat") {
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, body } }));
+    } else if (type === "restart" && body?.leaving) {
+      this.#leaving.add(from);
     } else if (type === "restart") {
       const link = String(body?.link ?? "");
+      this.#leaving.delete(from);
       if (link > this.#linkOf(from)) this.#startPeer(from, link);
     } else if (type === "description" || type === "candidate") {
       const peer = this.#peers.get(from);
@@ -1603,7 +1610,8 @@ export class Roost extends EventTarget {
     const now = performance.now();
     for (const [id, peer] of this.#peers) {
       peer.measureLevel(now);
-      if (!this.#room.members.get(id)?.away || !peer.isClosedThere) this.#closedSince.delete(id);
+      const isGone = this.#room.members.get(id)?.away && (this.#leaving.has(id) || peer.isClosedThere);
+      if (!isGone) this.#closedSince.delete(id);
       else if (!this.#closedSince.has(id)) this.#closedSince.set(id, now);
       else if (now - this.#closedSince.get(id) > RETURN_LIMIT_MS) return this.#memberLeft(id, "closed");
     }
@@ -1644,6 +1652,8 @@ export class Roost extends EventTarget {
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#links.clear();
+    this.#leaving.clear();
+    this.#closedSince.clear();
     clearInterval(this.#sampler);
     clearInterval(this.#meter);
     this.#sampler = this.#meter = null;
@@ -1667,8 +1677,8 @@ export class Roost extends EventTarget {
   }
 
   /**
-   * No browser says whether a page is reloaded or closed. In a call we stay for as long as a reload takes (the others see our
-   * connection close, and give us RETURN_LIMIT_MS); else we say goodbye at once, and a reload signs in anew under the same name.
+   * No browser says whether a page is reloaded or closed. In a call we stay for as long as a reload takes (the others are told,
+   * and give us RETURN_LIMIT_MS); else we say goodbye at once, and a reload signs in anew under the same name.
    */
   #leavePage() {
     if (this.state !== "signed-in") return;
@@ -1677,6 +1687,10 @@ export class Roost extends EventTarget {
       if (this.currentCall) this.hangUp();
       this.#signaling.leave();
       return;
+    }
+    for (const [id, peer] of this.#peers) {
+      this.#say(id, "restart", { leaving: true });
+      peer.close();
     }
     session.set(
       SNAPSHOT_KEY,

@@ -82,6 +82,17 @@ export class Panel {
         ],
       },
     ];
+    const { counted, theory } = figures;
+    sections.push({
+      title: text.counted,
+      head: [text.what, text.here, text.theory],
+      rows: [
+        [text.links, String(counted.links), String(theory.links)],
+        [text.streamsUp, String(counted.up), String(theory.up)],
+        [text.streamsDown, String(counted.down), String(theory.down)],
+      ],
+      foot: text.formula(counted.members, theory.streams, theory.roomLinks),
+    });
     for (const link of measured) {
       const way = [link.path ? text[link.path] : "–", link.protocol && text.over(link.protocol.toUpperCase())].filter(Boolean).join(" ");
       sections.push({
@@ -103,17 +114,6 @@ export class Panel {
         ],
       });
     }
-    const { counted, theory } = figures;
-    sections.push({
-      title: text.counted,
-      head: [text.what, text.here, text.theory],
-      rows: [
-        [text.links, String(counted.links), String(theory.links)],
-        [text.streamsUp, String(counted.up), String(theory.up)],
-        [text.streamsDown, String(counted.down), String(theory.down)],
-      ],
-      foot: text.formula(counted.members, theory.streams, theory.roomLinks),
-    });
     return sections;
   }
 

@@ -203,7 +203,7 @@ export default {
     any: {
       "hung-up": (name) => `${name} hung up.`,
       "you-hung-up": (name) => `You ended the call with ${name}.`,
-      left: (name) => `${name} closed the page.`,
+      left: (name) => `${name} hung up by closing the page.`,
       lost: (name) => `The connection to ${name} was lost.`,
       "session-lost": () => "The call ended: the server no longer knew this page.",
       removed: () => "You were removed from the call.",

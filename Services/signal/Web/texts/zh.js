@@ -203,7 +203,7 @@ export default {
     any: {
       "hung-up": (name) => `${name} 挂断了。`,
       "you-hung-up": (name) => `你结束了与 ${name} 的通话。`,
-      left: (name) => `${name} 关闭了页面。`,
+      left: (name) => `${name} 关闭页面，结束了通话。`,
       lost: (name) => `与 ${name} 的连接中断了。`,
       "session-lost": () => "通话已结束：服务器不再认得这个页面。",
       removed: () => "你被移出了通话。",
