@@ -85,7 +85,7 @@ let package = Package(
         shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
-            exclude: ["README.md", "Protos"]),
+            exclude: ["README.md", "Protos", "generate"]),
         shared("Bus", nio + ["Time", protobuf, logging]),
         shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
