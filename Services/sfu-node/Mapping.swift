@@ -18,7 +18,8 @@ extension RoomTable.Join {
             room: try parse(request.room, "room"), epoch: request.epoch,
             member: try RoomMember(parsing: request.member, "member"),
             media: request.member.hasMedia ? MediaState(request.member.media) : nil, kind: RoomKind(request.kind),
-            topology: Topology(request.topology), reassert: request.hasReassert ? try RoomState(parsing: request.reassert) : nil,
+            topology: Topology(request.topology),
+            reassert: request.hasReassert ? try RoomState(parsing: request.reassert) : nil,
             mustExist: request.mustExist)
     }
 }
@@ -26,7 +27,8 @@ extension RoomTable.Join {
 extension RoomMember {
     init(parsing member: Roost_Rooms_V1_Member, _ field: String) throws(RoomRefusal) {
         self.init(
-            id: try parse(member.memberID, field + ".member_id"), person: try parse(member.personID, field + ".person_id"),
+            id: try parse(member.memberID, field + ".member_id"),
+            person: try parse(member.personID, field + ".person_id"),
             name: member.name, role: Role(member.role), media: MediaState(member.media),
             signal: try parse(member.signalID, field + ".signal_id"), away: member.away,
             joined: WallTime(milliseconds: Int64(clamping: member.joinedMs)))
@@ -40,7 +42,8 @@ extension RoomState {
         var invitations: [Invitation] = []
         for invitation in state.invitations { invitations.append(try Invitation(parsing: invitation)) }
         self.init(
-            room: try parse(state.room, "reassert.room"), epoch: state.epoch, seq: state.seq, kind: RoomKind(state.kind),
+            room: try parse(state.room, "reassert.room"), epoch: state.epoch, seq: state.seq,
+            kind: RoomKind(state.kind),
             topology: Topology(state.topology), members: members, invitations: invitations)
     }
 }

@@ -33,7 +33,8 @@ package actor RoomHost {
 
     /// An empty host; its deadlines are met while `run()` runs.
     package init(
-        limits: RoomLimits = RoomLimits(), readerLimits: ReaderLimits = ReaderLimits(), clock: @escaping @Sendable () -> Moment
+        limits: RoomLimits = RoomLimits(), readerLimits: ReaderLimits = ReaderLimits(),
+        clock: @escaping @Sendable () -> Moment
     ) {
         table = RoomTable(limits: limits)
         self.readerLimits = readerLimits

@@ -58,7 +58,8 @@ package struct RoomsService: Roost_Rooms_V1_RoomsService {
             var response = Roost_Rooms_V1_InviteResponse()
             response.invitation = Roost_Rooms_V1_Invitation(
                 try await host.invite(
-                    try parse(request.room, "room"), person: try parse(request.personID, "person_id"), name: request.name,
+                    try parse(request.room, "room"), person: try parse(request.personID, "person_id"),
+                    name: request.name,
                     by: try parse(request.byMemberID, "by_member_id"), video: request.video))
             return response
         }
@@ -124,8 +125,11 @@ extension ReaderEnd {
         switch self {
         case .roomEnded: nil
         case .tooSlow:
-            BusStatus(code: .resourceExhausted, message: "the reader is too slow: open the stream again after the last event it has")
-        case .goingDown: BusStatus(code: .unavailable, message: "this node is going down: ask the registry for the room's place")
+            BusStatus(
+                code: .resourceExhausted,
+                message: "the reader is too slow: open the stream again after the last event it has")
+        case .goingDown:
+            BusStatus(code: .unavailable, message: "this node is going down: ask the registry for the room's place")
         }
     }
 }

@@ -148,7 +148,8 @@ public final class NodeAttachment: Sendable {
             group.addTask {
                 try await Task.sleep(for: .nanoseconds(patience.nanoseconds))
                 guard case .attached = self.state else {
-                    throw BusStatus(code: .deadlineExceeded, message: "no answer within \(patience.nanoseconds / 1_000_000) ms")
+                    throw BusStatus(
+                        code: .deadlineExceeded, message: "no answer within \(patience.nanoseconds / 1_000_000) ms")
                 }
                 return false
             }
@@ -166,7 +167,8 @@ public final class NodeAttachment: Sendable {
                     }
                     inner.addTask {
                         for try await reply in call.replies {
-                            await self.take(reply, from: index, answers: answers.continuation, beats: beats.continuation)
+                            await self.take(
+                                reply, from: index, answers: answers.continuation, beats: beats.continuation)
                         }
                     }
                     defer { inner.cancelAll() }
