@@ -3,7 +3,7 @@ import Time
 extension Room {
     /// Puts a member in, or brings one back. A repeat that changes nothing says nothing.
     ///
-    /// A member that is new accepts its person's ringing invitation, and is `host` if it is the first. Refused:
+    /// A member that is new accepts its person's ringing invitation. Refused:
     /// another person's member id, a full room, media of a listener.
     package mutating func join(_ member: RoomMember, media: MediaState?, now: Moment) throws(RoomRefusal) -> RoomState {
         try requireGoing()
