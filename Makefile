@@ -65,8 +65,8 @@ bench-%: build $(VENV)/ready ## bench-bus, bench-call: prints a table, writes .b
 	@mkdir -p .bench
 	@Tests/Bench/bench-$*
 
-test-deploy: build ## builds the container images and starts them once; boots the systemd units once; needs root
-	@deploy/install packages deploy
+test-deploy: build $(VENV)/ready ## builds the container images and starts them once; boots the systemd units once; needs root
+	@deploy/install packages run test deploy
 	@deploy/test
 
 clean-run: ## removes the run folder of `make run`

@@ -75,17 +75,19 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", path: "Shared/C/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(name: "CPacketIO", path: "Shared/C/CPacketIO"),
+        .target(name: "CProcess", path: "Shared/C/CProcess"),
 
         // Shared: a module may import only modules in rows above its own.
         shared("Time"),
         shared("Bytes"),
-        shared("STUN", ["Bytes", "COpenSSL"]),
-        shared("PacketIO", ["Time", "Bytes", "CPacketIO"]),
+        shared("Addresses"),
+        shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),
+        shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
             exclude: ["README.md", "Protos"]),
         shared("Bus", nio + ["Time", protobuf, logging]),
-        shared("Store", nio + ["Time", "CHiredis", nioTLS, logging]),
+        shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
             "ServiceKit",
             nio + [
@@ -107,10 +109,10 @@ let package = Package(
                 .product(name: "NIOHTTPCompression", package: "swift-nio-extras"),
             ], exclude: ["Web"])
         + service(
-            "turn", "Turn", ["Time", "Bytes", "STUN", "PacketIO", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
+            "turn", "Turn", ["Time", "Bytes", "Addresses", "STUN", "PacketIO", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
         + [
             .executableTarget(
-                name: "RoostCommand", dependencies: ["ServiceKit", "CPacketIO", arguments, logging], path: "deploy/roost",
+                name: "RoostCommand", dependencies: ["ServiceKit", "CProcess", arguments], path: "deploy/roost",
                 exclude: ["README.md"], swiftSettings: strict),
             .executableTarget(
                 name: "ProtocGenRoost",
@@ -119,8 +121,9 @@ let package = Package(
 
             tests("Time"),
             tests("Bytes"),
-            tests("STUN", ["Bytes"]),
-            tests("PacketIO", ["Time"]),
+            tests("Addresses"),
+            tests("STUN", ["Bytes", "Addresses"]),
+            tests("PacketIO", ["Time", "Bytes", "Addresses"]),
             tests("Bus", nio + ["Time", protobuf, logging]),
             tests("Store", nio + ["Time", logging]),
             tests("ServiceKit", nio + ["Time", logging]),
@@ -128,7 +131,7 @@ let package = Package(
             tests("Registry", ["Bus", "Messages", "Store", "Time", logging]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
             tests("Signal", ["Bus", "Messages", "Store", "Time", logging]),
-            tests("Turn", ["STUN", "Bytes", "Time"]),
+            tests("Turn", ["STUN", "Bytes", "Addresses", "Time", "PacketIO"]),
         ],
     swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@ import NIOPosix
 import ServiceLifecycle
 
 /// The operator's small HTTP server: `/metrics`, `/healthz` (this process alone) and `/readyz` (with reasons).
-final class AdminServer: Service {
+package final class AdminServer: Service {
     /// Prometheus, a balancer and some people: more than this is a mistake or an attack.
     static let connectionLimit = 64
     /// A client that says nothing for this long is cut, so that the limit is not held by the dead.
@@ -12,10 +12,12 @@ final class AdminServer: Service {
 
     private let channel: any Channel
     /// Where it really listens, with the port that the system chose.
-    let address: HostPort
+    package let address: HostPort
 
     /// Binds at once, so that an occupied address is found before anything else starts.
-    init(service: String, address: HostPort, metrics: MetricsRegistry, readiness: Readiness)
+    package init(
+        service: String, address: HostPort, metrics: MetricsRegistry, readiness: Readiness
+    )
         async throws(ServiceFailure)
     {
         let connections = ConnectionCount(limit: Self.connectionLimit)
@@ -42,13 +44,14 @@ final class AdminServer: Service {
         self.address = HostPort(host: address.host, port: channel.localAddress?.port ?? address.port)
     }
 
-    func run() async throws {
+    /// Serves until the graceful shutdown.
+    package func run() async throws {
         try? await gracefulShutdown()
         try? await channel.close()
     }
 
     /// For a start that failed after the bind.
-    func close() async { try? await channel.close() }
+    package func close() async { try? await channel.close() }
 }
 
 /// Why an address cannot be listened on, and what to do, in the words of every service.

@@ -140,9 +140,11 @@ public enum ConfigurationSource: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Everything wrong with a configuration, so that an operator mends it in one go.
-public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A sentence or two each, with key, source and what to do.
     public var problems: [String]
+    /// Takes sentences for people.
+    public init(problems: [String]) { self.problems = problems }
     /// All problems, a line each.
     public var description: String { problems.joined(separator: "\n") }
 }

@@ -36,7 +36,8 @@ public struct ConfigurationFile: Sendable {
     func text(of name: String) -> String? {
         let key = AbsoluteConfigKey([name])
         // The snapshot refuses a lookup with another type than the value has, so ask for each in turn.
-        for type: ConfigType in [.string, .bool, .int, .double, .stringArray] {
+        // Numbers before booleans: the snapshot takes 7 for true.
+        for type: ConfigType in [.string, .int, .double, .bool, .stringArray] {
             guard let found = try? snapshot.value(forKey: key, type: type), let value = found.value else { continue }
             switch value.content {
             case .string(let text): return text

@@ -28,7 +28,7 @@ public final class Readiness: Sendable {
     }
 
     /// `{"ready":false,"conditions":{"redis":"…"}}`, `null` for a met condition.
-    var json: String {
+    package var json: String {
         let conditions = conditions.sorted { $0.key < $1.key }
         let fields = conditions.map { jsonString($0.key) + ":" + ($0.value.map(jsonString) ?? "null") }
         let ready = conditions.allSatisfy { $0.value == nil }

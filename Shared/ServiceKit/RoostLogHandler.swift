@@ -85,7 +85,7 @@ public struct RoostLogHandler: LogHandler {
 }
 
 /// UTC with milliseconds, RFC 3339; `milliseconds` counts from 1970.
-func formatTime(milliseconds: Int64) -> String {
+package func formatTime(milliseconds: Int64) -> String {
     func digits(_ number: Int64, _ width: Int) -> String {
         let text = String(number)
         return String(repeating: "0", count: max(0, width - text.count)) + text

@@ -9,16 +9,19 @@ public struct RunFolder: Sendable {
     public init(preparing path: String, key: String) throws(ServiceFailure) {
         self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         var made = ""
+        var refusal: Int32 = 0
         for part in self.path.split(separator: "/", omittingEmptySubsequences: false) {
             made += made.isEmpty && part.isEmpty ? "/" : (made.isEmpty || made == "/" ? String(part) : "/\(part)")
             // An existing part is no error here: what matters is whether the whole can be written.
-            unsafe mkdir(made, 0o700)
+            if unsafe mkdir(made, 0o700) != 0, errno != EEXIST, refusal == 0 { refusal = errno }
         }
         let probe = file(".probe-\(getpid())")
         let descriptor = unsafe open(probe, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
+            // A folder that could not be made is only "no such file" to the probe; the first refusal tells more.
+            let number = errno == ENOENT && refusal != 0 ? refusal : errno
             throw ServiceFailure(
-                "cannot write run folder \(self.path): \(errorText(errno)). "
+                "cannot write run folder \(self.path): \(errorText(number)). "
                     + "Give this user the folder (chown), or set --\(key) to one that it can write.")
         }
         close(descriptor)

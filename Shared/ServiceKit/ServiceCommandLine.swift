@@ -1,13 +1,14 @@
 import Foundation
 
 /// What a service's command line asks for.
-enum ServiceCommandLine: Sendable {
+package enum ServiceCommandLine: Sendable {
     /// Print a text and end: `--help`, `--check`, `--describe-keys`.
     case print(String)
     /// Run with these values.
     case run(ServiceConfiguration)
 
-    init(
+    /// Reads the command line; `--help` and the like win over everything else.
+    package init(
         kind: String, summary: String, keys: [any AnyConfigurationKey], arguments: [String],
         environment: [String: String]
     ) throws(ConfigurationError) {

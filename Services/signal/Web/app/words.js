@@ -1,0 +1,57 @@
+/** The language, and the sentences that depend on what happened. */
+
+import { clock, setIcon, setLabel } from "./dom.js";
+
+/** The texts in use; filled by `loadWords` before anything is shown. */
+export let words = null;
+
+const LANGUAGES = { en: "en", zh: "zh" };
+
+/** Chooses the first language of the browser's list that we have; `?lang=` is for support and tests. */
+export async function loadWords() {
+  const asked = new URLSearchParams(location.search).get("lang");
+  const wanted = [asked, ...(navigator.languages ?? []), "en"].filter(Boolean);
+  const language = wanted.map((tag) => LANGUAGES[tag.toLowerCase().split("-")[0]]).find(Boolean);
+  words = (await (language === "zh" ? import("../texts/zh.js") : import("../texts/en.js"))).default;
+  document.documentElement.lang = words.lang;
+}
+
+const look = (key) => key.split(".").reduce((texts, part) => texts?.[part], words);
+
+/** Fills the page's fixed texts, labels, placeholders and icons. */
+export function fillTexts(root = document) {
+  for (const element of root.querySelectorAll("[data-text]")) element.textContent = look(element.dataset.text);
+  for (const element of root.querySelectorAll("[data-label]")) {
+    if (element.tagName === "BUTTON") setLabel(element, look(element.dataset.label));
+    else element.setAttribute("aria-label", look(element.dataset.label));
+  }
+  for (const element of root.querySelectorAll("[data-placeholder]")) element.placeholder = look(element.dataset.placeholder);
+  for (const element of root.querySelectorAll("[data-icon]")) setIcon(element, element.dataset.icon);
+}
+
+/** What to say about the end of a call. */
+export function endedText({ reason, direction, peer, seconds }) {
+  const side = words.ended[direction];
+  const text = (seconds === null ? side[reason] : null) ?? words.ended.any[reason] ?? side[reason] ?? words.ended.any.ended;
+  const sentence = text(peer.name);
+  return seconds === null ? sentence : words.ended.after(sentence, clock(seconds));
+}
+
+/** Why others cannot hear or see us, or null when they can (or when we chose so ourselves). */
+export function mediaText(local) {
+  const problem = (source) => (["none", "refused", "in-use", "insecure"].includes(source.state) ? source.state : null);
+  const audio = problem(local.audio);
+  const video = local.video.wanted ? problem(local.video) : null;
+  if (audio && audio === video && words.media.both[audio]) return words.media.both[audio];
+  return [audio && words.media.audio[audio], video && words.media.video[video]].filter(Boolean).join(" ") || null;
+}
+
+const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+
+export function bitRate(bps) {
+  if (!bps) return "0 kbit/s";
+  return bps >= 1_000_000 ? `${number.format(bps / 1_000_000)} Mbit/s` : `${Math.round(bps / 1000)} kbit/s`;
+}
+
+export const percent = (share) => `${number.format(share * 100)} %`;
+export const milliseconds = (ms) => (ms === null || ms === undefined ? "–" : ms < 1 ? "< 1 ms" : `${Math.round(ms)} ms`);

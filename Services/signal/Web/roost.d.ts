@@ -1,0 +1,225 @@
+/** Types of roost.js. */
+
+/** What went wrong, as a code to act on. */
+export class RoostError extends Error {
+  /**
+   * From signal: `name-taken`, `name-invalid`, `version`, `unavailable`, `not-found`, `self`, `busy-self`, `gone`, …
+   * From here: `signed-out`, `session-lost`, `timeout`, `no-ring`, `screen-unsupported`, `screen-refused`, `screen-failed`.
+   */
+  readonly code: string;
+  /** With `name-taken`: a name that is free. */
+  readonly suggestion?: string;
+}
+
+export interface RoostOptions {
+  /** The socket; the page's own host by default. */
+  url?: string;
+  /** "relay" uses relayed paths only. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+}
+
+export interface Person {
+  person: string;
+  name: string;
+  busy: boolean;
+}
+
+export interface MediaFlags {
+  audio: boolean;
+  video: boolean;
+  screen: boolean;
+}
+
+export type CallState = "calling" | "ringing" | "connecting" | "connected";
+export type Path = "direct" | "relayed";
+export type PeerState = "new" | "connecting" | "connected" | "reconnecting" | "failed";
+
+export interface Call {
+  room: string;
+  direction: "out" | "in";
+  peer: { person: string | null; name: string };
+  /** Whether it was meant with pictures by who called. */
+  video: boolean;
+  state: CallState;
+  /** Unix milliseconds. */
+  since: number;
+  connectedAt: number | null;
+}
+
+export interface Member {
+  member: string;
+  person: string;
+  name: string;
+  role: string;
+  media: MediaFlags;
+  /** Its signaling is gone for the moment; media may well go on. */
+  away: boolean;
+  joined: number;
+  state: PeerState;
+  stream: MediaStream | null;
+  /** Loudness in the last second and a half, 0 to 1. */
+  level: number;
+  statistics: LinkStatistics | null;
+}
+
+export interface TrackStatistics {
+  codec: string | null;
+  packets: number;
+  lost: number;
+  bytes: number;
+  /** Share lost since the sample before, 0 to 1. */
+  loss: number;
+  bps: number;
+  flowing?: boolean;
+}
+
+export interface VideoStatistics extends TrackStatistics {
+  width: number;
+  height: number;
+  fps: number;
+}
+
+export interface LinkStatistics {
+  /** `performance.now()` of the sample. */
+  at: number;
+  path: Path | null;
+  protocol: string | null;
+  localCandidate: string | null;
+  remoteCandidate: string | null;
+  rttMs: number | null;
+  up: { bytes: number; bps: number };
+  down: { bytes: number; bps: number };
+  audio: TrackStatistics & { level: number; jitterMs: number };
+  video: VideoStatistics & { framesDecoded: number };
+  sent: { audio: TrackStatistics; video: VideoStatistics & { framesEncoded: number; limitedBy: string | null } };
+}
+
+export interface Statistics {
+  node: string | null;
+  topology: string | null;
+  links: (Partial<LinkStatistics> & { member: string; name: string; state: PeerState })[];
+  path: Path | null;
+  rttMs: number | null;
+  up: { bps: number };
+  down: { bps: number };
+  counted: { members: number; links: number; up: number; down: number };
+  /** What a mesh of so many members should have: here, and (`streams`, `roomLinks`) in the whole room. */
+  theory: { links: number; up: number; down: number; streams: number; roomLinks: number };
+}
+
+export interface Report {
+  name: string | null;
+  state: "signed-out" | "signing-in" | "signed-in";
+  connection: "closed" | "opening" | "open" | "waiting";
+  call: { peer: string; state: CallState; path: Path | null; room: string } | null;
+  room: string | null;
+  /** The others in the room. */
+  members: {
+    name: string;
+    state: PeerState;
+    away: boolean;
+    media: MediaFlags;
+    audio: { packetsReceived: number; level: number };
+    video: { framesDecoded: number; width: number; height: number; packetsLost: number };
+  }[];
+  up: { bps: number };
+  down: { bps: number };
+  rttMs: number | null;
+  node: string | null;
+}
+
+/** Why a call ended. `seconds` is null if it never connected. */
+export interface Ended {
+  reason: string;
+  by: "me" | "them" | null;
+  direction: "out" | "in";
+  peer: { person: string | null; name: string };
+  video: boolean;
+  room: string;
+  seconds: number | null;
+}
+
+export type SourceState = "off" | "opening" | "on" | "muted" | "none" | "refused" | "in-use" | "insecure";
+
+export interface LocalSource {
+  wanted: boolean;
+  state: SourceState;
+  track: MediaStreamTrack | null;
+}
+
+export interface DeviceList {
+  audioinput: { deviceId: string; label: string }[];
+  videoinput: { deviceId: string; label: string }[];
+  audiooutput: { deviceId: string; label: string }[];
+}
+
+export interface LocalMedia extends EventTarget {
+  readonly stream: MediaStream;
+  readonly audio: LocalSource;
+  readonly video: LocalSource;
+  readonly screen: MediaStreamTrack | null;
+  readonly flags: MediaFlags;
+  readonly devices: DeviceList;
+  readonly chosen: Partial<Record<MediaDeviceKind, string>>;
+  /** Opens what is not open yet. Never throws: each source's `state` says what came of it. */
+  open(wanted: { audio?: boolean; video?: boolean }): Promise<void>;
+  close(): void;
+  refreshDevices(): Promise<DeviceList>;
+}
+
+export interface RoostEventMap {
+  /** Something to be shown has changed; at most once a turn of the event loop. */
+  change: Event;
+  /** A call is over. */
+  ended: CustomEvent<Ended>;
+  /** Something worth a word: `called-while-busy`, `device-lost`, `cut`, `signed-out`, `media-problem`. */
+  notice: CustomEvent<{ notice: string; [detail: string]: unknown }>;
+  /** New figures, once a second during a call. */
+  statistics: Event;
+  /** New loudness of members, several times a second during a call. */
+  levels: Event;
+  chat: CustomEvent<{ from: string; body: unknown }>;
+}
+
+/** The client: signs in, shows who is here, carries calls. */
+export class Roost extends EventTarget {
+  constructor(options?: RoostOptions);
+  readonly state: Report["state"];
+  readonly connection: Report["connection"];
+  readonly name: string | null;
+  readonly person: string | null;
+  readonly people: Person[];
+  readonly morePeople: number;
+  readonly currentCall: Call | null;
+  readonly members: Member[];
+  readonly room: { room: string; kind: string; topology: string; node: string; size: number } | null;
+  readonly local: LocalMedia;
+
+  /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`. Waits while the network is away. */
+  signIn(name: string): Promise<void>;
+  /** Takes up the session, and the call, of this tab before it was reloaded. False if there is none, or none of this name. */
+  restore(name?: string): Promise<boolean>;
+  signOut(): void;
+
+  /** Calls by name or person id; resolves with the room once it rings there. Calling who calls is answering. */
+  call(who: string, options?: { video?: boolean; audio?: boolean }): Promise<string>;
+  accept(options?: { video?: boolean; audio?: boolean }): Promise<void>;
+  decline(): Promise<void>;
+  /** Cancels, declines or leaves, whichever applies. */
+  hangUp(): void;
+
+  setMicrophone(on: boolean): Promise<void>;
+  setCamera(on: boolean): Promise<void>;
+  /** Throws RoostError: `screen-unsupported`, `screen-refused`, `screen-failed`. */
+  shareScreen(on: boolean): Promise<void>;
+  useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void>;
+
+  statistics(): Statistics;
+  report(): Promise<Report>;
+
+  addEventListener<K extends keyof RoostEventMap>(
+    type: K,
+    listener: (event: RoostEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
