@@ -85,7 +85,7 @@ let package = Package(
         shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
-            exclude: ["README.md", "Protos"]),
+            exclude: ["README.md", "Protos", "generate"]),
         shared("Bus", nio + ["Time", protobuf, logging]),
         shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
@@ -125,10 +125,11 @@ let package = Package(
             tests("STUN", ["Bytes", "Addresses"]),
             tests("PacketIO", ["Time", "Bytes", "Addresses"]),
             tests("Bus", nio + ["Time", protobuf, logging]),
-            tests("Store", nio + ["Time", logging]),
+            .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
+            tests("Store", nio + ["Time", logging, "RedisServer"]),
             tests("ServiceKit", nio + ["Time", logging]),
             tests("Attachment", ["Bus", "Messages", "Time", logging]),
-            tests("Registry", ["Bus", "Messages", "Store", "Time", logging]),
+            tests("Registry", ["Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
             tests("Signal", ["Bus", "Messages", "Store", "Time", logging]),
             tests("Turn", ["STUN", "Bytes", "Addresses", "Time", "PacketIO"]),

@@ -85,7 +85,9 @@ final class RedisChannelHandler: ChannelDuplexHandler {
         }
         if pending.isEmpty { heardAt = .now() }
         if call.promise != nil { pending.append(call) }
-        context.write(wrapOutboundOut(buffer), promise: promise)
+        // Kept once taken: what happens from here on is the call's own outcome.
+        promise?.succeed()
+        context.write(wrapOutboundOut(buffer), promise: nil)
     }
 
     /// Many calls of one loop turn leave in one system call.

@@ -54,11 +54,11 @@ final class RedisLink: Sendable {
             call.fail(reason.map { .unavailable(reason: $0) } ?? .timedOut)
         }
         defer { timer.cancel() }
-        let place = submit(call)
+        let number = submit(call)
         do {
             return try await promise.futureResult.get()
         } catch {
-            if let place { forget(place) }
+            forget(number)
             throw error as? StoreError ?? .connectionLost(reason: "\(error)")
         }
     }
@@ -98,36 +98,40 @@ final class RedisLink: Sendable {
         }
     }
 
-    private func submit(_ call: RedisCall) -> UInt64? {
-        enum Way {
-            case wait(UInt64)
-            case write(any Channel)
-            case fail(StoreError)
+    /// Gives the call's number among those that wait, should it have to.
+    private func submit(_ call: RedisCall) -> UInt64 {
+        let (number, channel): (UInt64, (any Channel)?) = state.withLock { state in
+            state.nextWaiter += 1
+            if case .up(let channel) = state.phase { return (state.nextWaiter, channel) }
+            wait(call, number: state.nextWaiter, &state)
+            return (state.nextWaiter, nil)
         }
-        let way: Way = state.withLock { state in
-            switch state.phase {
-            case .up(let channel): return .write(channel)
-            case .closed: return .fail(.closed)
-            case .away(let reason, var waiting):
-                guard waiting.count < Self.mostWaiting else { return .fail(.overloaded(limit: Self.mostWaiting)) }
-                state.nextWaiter += 1
-                state.phase = .away(reason: "", waiting: [:])
-                waiting[state.nextWaiter] = call
-                state.phase = .away(reason: reason, waiting: waiting)
-                return .wait(state.nextWaiter)
-            }
-        }
-        switch way {
-        case .wait(let number): return number
-        case .write(let channel): write(call, on: channel)
-        case .fail(let error): call.fail(error)
-        }
-        return nil
+        if let channel { write(call, number: number, on: channel) }
+        return number
     }
 
-    private func write(_ call: RedisCall, on channel: any Channel) {
-        channel.writeAndFlush(call).whenFailure { error in
-            call.fail(error as? StoreError ?? .connectionLost(reason: "\(error)"))
+    private func wait(_ call: RedisCall, number: UInt64, _ state: inout State) {
+        switch state.phase {
+        case .up: call.fail(.unavailable(reason: "the connection is new"))
+        case .closed: call.fail(.closed)
+        case .away(let reason, var waiting):
+            guard waiting.count < Self.mostWaiting else { return call.fail(.overloaded(limit: Self.mostWaiting)) }
+            state.phase = .away(reason: "", waiting: [:])
+            waiting[number] = call
+            state.phase = .away(reason: reason, waiting: waiting)
+        }
+    }
+
+    private func write(_ call: RedisCall, number: UInt64, on channel: any Channel) {
+        channel.writeAndFlush(call).whenFailure { [self] error in
+            if case .overloaded(let limit)? = error as? StoreError { return call.fail(.overloaded(limit: limit)) }
+            // The handler never took it, so it did not run, and may wait for the next connection.
+            state.withLock { state in
+                if case .up(let current) = state.phase, current === channel {
+                    state.phase = .away(reason: "the connection ended", waiting: [:])
+                }
+                wait(call, number: number, &state)
+            }
         }
     }
 
@@ -148,7 +152,7 @@ final class RedisLink: Sendable {
             return waiting
         }
         guard let waiting else { return false }
-        for (_, call) in waiting.sorted(by: { $0.key < $1.key }) { write(call, on: channel) }
+        for (number, call) in waiting.sorted(by: { $0.key < $1.key }) { write(call, number: number, on: channel) }
         return true
     }
 

@@ -158,6 +158,9 @@ class Signaling {
   leave() {
     this.token = null;
     this.#identity = null;
+    this.#waitingSince = 0;
+    this.#attempt = 0;
+    clearTimeout(this.#retryTimer);
     this.#refuseAll("signed-out");
     this.#dropSocket(1000);
     this.#setState("closed");

@@ -1,0 +1,287 @@
+import Glibc
+package import Logging
+import Synchronization
+import Time
+
+/// One connection of the bus: a machine, its socket, and the thread that waits on it.
+///
+/// The thread reads and dispatches; whoever sends writes at once, and leaves to the thread what the socket does not take.
+package final class BusConnection: BusCaller, Sendable {
+    struct Entry {
+        let inbound: InboundQueue
+        var task: Task<Void, Never>?
+        var waiting: [WaitCell] = []
+    }
+
+    struct State {
+        var machine: ConnectionMachine
+        var entries: [UInt64: Entry] = [:]
+        /// Senders that wait until less is to be written.
+        var waitingForRoom: [WaitCell] = []
+        /// What is being written, from `offset` on.
+        var writing: [UInt8] = []
+        var offset = 0
+        var stalledSince: Instant?
+        /// When the thread wakes by itself.
+        var wakesAt = Instant.zero
+        var peerName = ""
+        var end: BusStatus?
+        var onClose: (@Sendable () -> Void)?
+
+        var waitingBytes: Int { writing.count - offset + machine.outbound.count }
+    }
+
+    let transport: any BusTransport
+    let router: BusRouter
+    let logger: Logger
+    let limits: WireLimits
+    let state: Mutex<State>
+    let waker = Waker()
+    /// Fires when the peer has said hello, or the connection is over.
+    let ready = WaitCell()
+    /// Fires when no more calls can be made on it.
+    let unusable = WaitCell()
+    /// Fires when it is over.
+    let closed = WaitCell()
+
+    package init(
+        transport: any BusTransport, side: ConnectionMachine.Side, name: String, router: BusRouter,
+        limits: WireLimits = WireLimits(), logger: Logger
+    ) {
+        self.transport = transport
+        self.router = router
+        self.logger = logger
+        self.limits = limits
+        state = Mutex(
+            State(machine: ConnectionMachine(side: side, name: name, limits: limits, now: MonotonicClock.now)))
+    }
+
+    /// Starts its thread, which holds it until the end.
+    package func start() {
+        let started = startThread { self.loop() }
+        if !started { close(BusStatus(.resourceExhausted, "no thread is left for a bus connection")) }
+    }
+
+    /// Whether a call can be opened.
+    var isUsable: Bool { state.withLock { $0.end == nil && $0.machine.acceptsCalls } }
+
+    // MARK: calls of ours
+
+    package func open(_ method: String, options: CallOptions) async throws(BusStatus) -> BusStream {
+        try openNow(method, options: options)
+    }
+
+    func openNow(_ method: String, options: CallOptions) throws(BusStatus) -> BusStream {
+        let now = MonotonicClock.now
+        let head = CallHead(method: method, timeout: options.timeout, metadata: options.metadata)
+        let result = state.withLock { state -> Result<(UInt64, InboundQueue, Bool), BusStatus> in
+            if let end = state.end { return .failure(end) }
+            do throws(BusStatus) {
+                let id = try state.machine.open(head, now: now)
+                let inbound = makeQueue(id)
+                state.entries[id] = Entry(inbound: inbound)
+                // Not written yet: the first message follows at once and takes the same write.
+                return .success((id, inbound, options.timeout.map { now + $0 < state.wakesAt } ?? false))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let (id, inbound, mustWake) = try result.get()
+        if mustWake { waker.wake() }
+        return BusStream(
+            connection: self, id: id, inbound: inbound, handle: CallHandle(connection: self, id: id))
+    }
+
+    private func makeQueue(_ id: UInt64) -> InboundQueue {
+        // Credit goes back in halves: few frames, and never a stall of a steady reader.
+        InboundQueue(grantAt: limits.streamCredit / 2) { [weak self] bytes in
+            self?.change { $0.machine.consumed(bytes, on: id) }
+        }
+    }
+
+    func send(_ message: [UInt8], on id: UInt64, last: Bool) async throws(BusStatus) {
+        enum Outcome {
+            case sent
+            case wait(WaitCell)
+            case failed(BusStatus)
+        }
+        while true {
+            let outcome = state.withLock { state -> Outcome in
+                if let end = state.end { return .failed(end) }
+                guard let maySend = state.machine.maySend(on: id) else {
+                    return .failed(BusStatus(.cancelled, "the call is over"))
+                }
+                let cell = WaitCell()
+                if !maySend {
+                    state.entries[id]?.waiting.append(cell)
+                    flush(&state)
+                    return .wait(cell)
+                }
+                if state.waitingBytes > limits.outboundHighWater {
+                    state.waitingForRoom.append(cell)
+                    return .wait(cell)
+                }
+                do throws(BusStatus) {
+                    try state.machine.send(message, on: id, last: last)
+                } catch {
+                    return .failed(error)
+                }
+                flush(&state)
+                return .sent
+            }
+            switch outcome {
+            case .sent: return
+            case .failed(let status): throw status
+            case .wait(let cell):
+                await cell.wait()
+                if Task.isCancelled { throw BusStatus(.cancelled, "the task that sends was cancelled") }
+            }
+        }
+    }
+
+    func halfClose(_ id: UInt64) { change { $0.machine.halfClose(id) } }
+
+    /// Takes back a call of ours; nothing where it is over.
+    func cancel(_ id: UInt64) {
+        change { state in
+            guard state.entries.removeValue(forKey: id) != nil else { return }
+            state.machine.cancel(id)
+        }
+    }
+
+    /// Makes and takes no more calls; ends when those open are done.
+    package func goAway(reason: String) {
+        change { $0.machine.goAway(reason: reason) }
+        unusable.fire()
+        waker.wake()
+    }
+
+    /// Ends it at once.
+    package func close(_ status: BusStatus) {
+        finish(status)
+        waker.wake()
+    }
+
+    /// Waits until it is over.
+    package func waitClosed() async { await closed.wait() }
+
+    /// Calls `body` once it is over; set before `start`.
+    func whenClosed(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onClose = body } }
+
+    // MARK: state
+
+    private func change(_ body: (inout State) -> Void) {
+        state.withLock { state in
+            guard state.end == nil else { return }
+            body(&state)
+            flush(&state)
+        }
+    }
+
+    /// Writes what the socket takes; the thread writes the rest.
+    func flush(_ state: inout State) {
+        var wrote = false
+        while true {
+            if state.offset == state.writing.count {
+                state.writing.removeAll(keepingCapacity: state.writing.count <= 64 << 10)
+                state.offset = 0
+                swap(&state.writing, &state.machine.outbound)
+                if state.writing.isEmpty { break }
+            }
+            switch transport.write(state.writing, from: state.offset) {
+            case .bytes(let count):
+                state.offset += count
+                state.stalledSince = nil
+                wrote = true
+                continue
+            case .wouldBlock:
+                if state.stalledSince == nil {
+                    state.stalledSince = MonotonicClock.now
+                    waker.wake()
+                }
+            case .closed, .failed:
+                // The thread reads the end of it, and says why.
+                transport.shutdown()
+            }
+            break
+        }
+        if wrote, state.waitingBytes <= limits.outboundHighWater, !state.waitingForRoom.isEmpty {
+            for cell in state.waitingForRoom { cell.fire() }
+            state.waitingForRoom = []
+        }
+    }
+
+    func finish(_ status: BusStatus) {
+        let ended = state.withLock { state -> State? in
+            guard state.end == nil else { return nil }
+            state.end = status
+            defer {
+                state.entries = [:]
+                state.waitingForRoom = []
+                state.onClose = nil
+            }
+            return state
+        }
+        guard let ended else { return }
+        transport.shutdown()
+        for entry in ended.entries.values {
+            entry.inbound.finish(status)
+            entry.task?.cancel()
+            for cell in entry.waiting { cell.fire() }
+        }
+        for cell in ended.waitingForRoom { cell.fire() }
+        ready.fire()
+        unusable.fire()
+        closed.fire()
+        ended.onClose?()
+    }
+
+    // MARK: calls to us
+
+    /// Under the lock: registers the call, and starts its task.
+    func serve(_ id: UInt64, _ head: CallHead, _ state: inout State) {
+        guard let handler = router.handler(of: head.method) else {
+            state.machine.finish(id, BusStatus(.unimplemented, "nobody here answers \(head.method)"))
+            return
+        }
+        let inbound = makeQueue(id)
+        let peer = PeerIdentity(
+            name: state.peerName, userID: transport.peer.userID, processID: transport.peer.processID)
+        let context = CallContext(
+            metadata: head.metadata, deadline: head.timeout.map { MonotonicClock.now + $0 }, method: head.method,
+            peer: peer, caller: self)
+        let call = ServedCall(connection: self, id: id, inbound: inbound, context: context)
+        var entry = Entry(inbound: inbound)
+        entry.task = Task { [self] in
+            do {
+                respond(id, .success(try await handler(call)))
+            } catch let status as BusStatus {
+                respond(id, .failure(status))
+            } catch is CancellationError {
+                respond(id, .failure(BusStatus(.cancelled, "the handler was cancelled")))
+            } catch {
+                logger.warning("a call failed", metadata: ["method": "\(head.method)", "reason": "\(error)"])
+                respond(id, .failure(BusStatus(.unknown, "\(error)")))
+            }
+        }
+        state.entries[id] = entry
+    }
+
+    private func respond(_ id: UInt64, _ result: Result<[UInt8]?, BusStatus>) {
+        change { state in
+            state.entries.removeValue(forKey: id)
+            switch result {
+            case .success(nil): state.machine.finish(id, .ok)
+            case .failure(let status): state.machine.finish(id, status)
+            case .success(let message?):
+                do throws(BusStatus) {
+                    try state.machine.send(message, on: id, last: true)
+                } catch {
+                    state.machine.finish(id, error)
+                }
+            }
+        }
+        // A connection that goes away ends with its last call.
+        if state.withLock({ $0.machine.isDrained }) { waker.wake() }
+    }
+}

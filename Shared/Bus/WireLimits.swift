@@ -1,0 +1,32 @@
+package import Time
+
+/// What one side of a connection allows the other. Each figure bounds memory that a peer could otherwise claim.
+package struct WireLimits: Sendable {
+    /// Longest payload of a MESSAGE: 4 MiB, gRPC's usual bound; the longest message sent here is 64 KiB and a snapshot.
+    package static let messageBytes = 4 << 20
+    /// Longest payload of any other frame: the longest, HEADERS, holds 4 KiB of metadata and a method name.
+    package static let controlBytes = 16 << 10
+    /// Metadata of one call, keys and values together.
+    package static let metadataBytes = 4096
+    /// Metadata entries of one call.
+    package static let metadataEntries = 32
+
+    /// Calls that the peer may have open at once. 1,024: a signal with 10,000 members stays far below, and each costs a few KiB.
+    package var streams = 1024
+    /// Bytes of messages that the peer may send on a stream before it is given more: a burst of events without a wait.
+    package var streamCredit = 256 << 10
+    /// Bytes of received messages of all streams of a connection that wait to be read, beyond which a stream is ended.
+    package var queuedBytes = 16 << 20
+    /// Bytes waiting to be written, beyond which senders of messages wait.
+    package var outboundHighWater = 1 << 20
+    /// Bytes waiting to be written, beyond which the peer is given up: it makes us answer and does not read.
+    package var outboundCap = 16 << 20
+    /// Silence after which the peer is asked whether it lives.
+    package var keepaliveIdle: Interval = .seconds(1)
+    /// Time for the answer; long enough for a process that a loaded machine does not schedule.
+    package var keepaliveTimeout: Interval = .seconds(4)
+    /// Time without a byte taken by the peer while some wait, after which it is given up.
+    package var writeStall: Interval = .seconds(10)
+
+    package init() {}
+}
