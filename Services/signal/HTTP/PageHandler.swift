@@ -63,7 +63,8 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
                 origin: head.headers.first(name: "origin"), host: host, alsoAllowed: allowedOrigins)
             guard allowed else { return text(.forbidden, "Another site's page may not connect here.\n", head, context) }
             return text(
-                .upgradeRequired, "This is a WebSocket: subprotocol roost.1.\n", head, context, extra: [("Upgrade", "websocket")])
+                .upgradeRequired, "This is a WebSocket: subprotocol roost.1.\n", head, context,
+                extra: [("Upgrade", "websocket")])
         }
         guard let file = site.file(at: head.uri) else {
             return text(.notFound, "There is nothing at this address. The people are at /.\n", head, context)
@@ -91,9 +92,12 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
         if status != .notModified { headers.add(name: "Content-Length", value: String(body.count)) }
         let stay = head.isKeepAlive && status.code < 400
         if !stay { headers.add(name: "Connection", value: "close") }
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: headers))), promise: nil)
+        context.write(
+            wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: headers))),
+            promise: nil)
         if head.method != .HEAD, !body.isEmpty {
-            context.write(wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: body)))), promise: nil)
+            context.write(
+                wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: body)))), promise: nil)
         }
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in

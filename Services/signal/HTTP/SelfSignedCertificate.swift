@@ -34,18 +34,19 @@ package struct SelfSignedCertificate: Sendable {
         unsafe X509_set_pubkey(certificate, key)
         let subject = unsafe X509_get_subject_name(certificate)
         for (field, text) in [("O", "Roost, made on first start"), ("CN", names.first ?? "localhost")] {
-            unsafe X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8, Array(text.utf8), Int32(text.utf8.count), -1, 0)
+            unsafe X509_NAME_add_entry_by_txt(
+                subject, field, MBSTRING_UTF8, Array(text.utf8), Int32(text.utf8.count), -1, 0)
         }
         unsafe X509_set_issuer_name(certificate, subject)
         let alternatives = (names.map { "DNS:\($0)" } + addresses.map { "IP:\($0)" }).joined(separator: ",")
-        try Self.add(NID_basic_constraints, "critical,CA:FALSE", to: certificate)
-        try Self.add(NID_key_usage, "critical,digitalSignature", to: certificate)
-        try Self.add(NID_ext_key_usage, "serverAuth", to: certificate)
-        try Self.add(NID_subject_alt_name, alternatives, to: certificate)
+        unsafe try Self.add(NID_basic_constraints, "critical,CA:FALSE", to: certificate)
+        unsafe try Self.add(NID_key_usage, "critical,digitalSignature", to: certificate)
+        unsafe try Self.add(NID_ext_key_usage, "serverAuth", to: certificate)
+        unsafe try Self.add(NID_subject_alt_name, alternatives, to: certificate)
         guard unsafe X509_sign(certificate, key, EVP_sha256()) > 0 else { throw Self.failure("its signature") }
 
-        self.certificate = try Self.pem { unsafe PEM_write_bio_X509($0, certificate) }
-        privateKey = try Self.pem { unsafe PEM_write_bio_PKCS8PrivateKey($0, key, nil, nil, 0, nil, nil) }
+        self.certificate = unsafe try Self.pem { unsafe PEM_write_bio_X509($0, certificate) }
+        privateKey = unsafe try Self.pem { unsafe PEM_write_bio_PKCS8PrivateKey($0, key, nil, nil, 0, nil, nil) }
     }
 
     private static func add(_ kind: Int32, _ value: String, to certificate: OpaquePointer) throws(CertificateError) {

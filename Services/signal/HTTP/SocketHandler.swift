@@ -1,5 +1,7 @@
+import Bus
 import NIOCore
 import NIOWebSocket
+import ServiceKit
 import Time
 
 /// What the door tells a socket.
@@ -144,7 +146,9 @@ final class SocketHandler: ChannelDuplexHandler {
     }
 
     private func text(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
-        guard pendingBytes <= Self.pendingLimit else { return cut(.slowReader, "Messages are not being read.", context) }
+        guard pendingBytes <= Self.pendingLimit else {
+            return cut(.slowReader, "Messages are not being read.", context)
+        }
         write(WebSocketFrame(fin: true, opcode: .text, data: context.channel.allocator.buffer(bytes: bytes)), context)
     }
 
@@ -171,9 +175,10 @@ final class SocketHandler: ChannelDuplexHandler {
         var data = context.channel.allocator.buffer(capacity: 2)
         data.writeInteger(code)
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data))).whenComplete { _ in
-            channel.close(promise: nil)
-        }
+        context.writeAndFlush(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)))
+            .whenComplete { _ in
+                channel.close(promise: nil)
+            }
         channel.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
     }
 }

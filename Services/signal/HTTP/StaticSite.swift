@@ -18,7 +18,8 @@ package struct StaticSite: Sendable {
     package init(folder: String) throws {
         let root = URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL.resolvingSymlinksInPath()
         guard let paths = FileManager.default.enumerator(atPath: root.path) else {
-            throw CertificateError(description: "signal: cannot read the folder \(folder). Set web-root to the folder of the pages.")
+            throw CertificateError(
+                description: "signal: cannot read the folder \(folder). Set web-root to the folder of the pages.")
         }
         var files: [String: StaticFile] = [:]
         var total = 0
@@ -29,7 +30,8 @@ package struct StaticSite: Sendable {
             let bytes = [UInt8](try Data(contentsOf: root.appendingPathComponent(path)))
             total += bytes.count
             guard total <= Self.byteLimit else {
-                throw CertificateError(description: "signal: the pages in \(folder) have over \(Self.byteLimit >> 20) MiB.")
+                throw CertificateError(
+                    description: "signal: the pages in \(folder) have over \(Self.byteLimit >> 20) MiB.")
             }
             files["/" + path] = StaticFile(
                 bytes: bytes, contentType: type, etag: "W/\"\(Digest.base64URL(Digest.sha256(bytes)).prefix(22))\"")
@@ -50,10 +52,12 @@ package struct StaticSite: Sendable {
     }
 
     private static let contentTypes: [String: String] = [
-        "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "mjs": "text/javascript; charset=utf-8",
+        "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8",
+        "mjs": "text/javascript; charset=utf-8",
         "css": "text/css; charset=utf-8", "json": "application/json", "webmanifest": "application/manifest+json",
         "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "ico": "image/x-icon",
-        "woff2": "font/woff2", "txt": "text/plain; charset=utf-8", "ts": "text/plain; charset=utf-8", "mp3": "audio/mpeg",
+        "woff2": "font/woff2", "txt": "text/plain; charset=utf-8", "ts": "text/plain; charset=utf-8",
+        "mp3": "audio/mpeg",
         "ogg": "audio/ogg", "wav": "audio/wav", "wasm": "application/wasm",
     ]
 }

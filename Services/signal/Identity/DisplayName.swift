@@ -20,10 +20,13 @@ package struct DisplayName: Hashable, Sendable {
     package init(parsing text: String) throws(DisplayNameError) {
         let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard !trimmed.isEmpty else { throw .empty }
-        guard trimmed.count <= Self.limit, trimmed.utf8.count <= Self.byteLimit else { throw .tooLong(limit: Self.limit) }
+        guard trimmed.count <= Self.limit, trimmed.utf8.count <= Self.byteLimit else {
+            throw .tooLong(limit: Self.limit)
+        }
         for scalar in trimmed.unicodeScalars {
             switch scalar.properties.generalCategory {
-            case .control, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: throw .controlCharacter
+            case .control, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
+                throw .controlCharacter
             case .format:
                 // Joiners build emoji and shape Indic and Persian words; other formats (bidi overrides) only disguise.
                 guard scalar.value == 0x200C || scalar.value == 0x200D else { throw .controlCharacter }

@@ -68,7 +68,9 @@ package struct JSONParser {
             guard try peek() == UInt8(ascii: ":") else { throw .unexpected(offset: offset) }
             offset += 1
             // Two readers may choose differently between repeated names, so there are none.
-            guard members.updateValue(try value(depth: depth + 1), forKey: name) == nil else { throw .repeatedName(name) }
+            guard members.updateValue(try value(depth: depth + 1), forKey: name) == nil else {
+                throw .repeatedName(name)
+            }
             skipSpace()
             switch try peek() {
             case UInt8(ascii: ","): offset += 1
@@ -135,7 +137,8 @@ package struct JSONParser {
         case UInt8(ascii: "u"):
             var code = UInt32(try hexUnit())
             if (0xD800..<0xDC00).contains(code) {
-                guard offset + 1 < bytes.count, bytes[offset] == UInt8(ascii: "\\"), bytes[offset + 1] == UInt8(ascii: "u")
+                guard offset + 1 < bytes.count, bytes[offset] == UInt8(ascii: "\\"),
+                    bytes[offset + 1] == UInt8(ascii: "u")
                 else { throw .badEscape(offset: offset) }
                 offset += 2
                 let low = UInt32(try hexUnit())
@@ -174,7 +177,9 @@ package struct JSONParser {
         }
         if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
             offset += 1
-            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") { offset += 1 }
+            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") {
+                offset += 1
+            }
             guard digits() > 0 else { throw .badNumber(offset: start) }
         }
         return .number(String(decoding: bytes[start..<offset], as: UTF8.self))

@@ -42,7 +42,8 @@ extension ClientMessage {
             self = .hello(id: id, version: json["v"]?.count ?? 0, name: try json.text("name", 1_000), key: key)
         case "resume":
             self = .resume(
-                id: id, token: try json.text("token", 128), seq: json["seq"]?.count ?? 0, rooms: try Self.positions(json))
+                id: id, token: try json.text("token", 128), seq: json["seq"]?.count ?? 0,
+                rooms: try Self.positions(json))
         case "ping": self = .ping(id: id)
         default: self = .request(id: id, try Self.request(type: type, json))
         }
@@ -63,7 +64,9 @@ extension ClientMessage {
         switch type {
         case "call":
             let room = try json.room()
-            guard room.hasPrefix("c-"), room.utf8.count == 24 else { throw .bad("room: c- and 22 URL-safe characters.") }
+            guard room.hasPrefix("c-"), room.utf8.count == 24 else {
+                throw .bad("room: c- and 22 URL-safe characters.")
+            }
             return .call(
                 room: room, to: try json.text("to", DisplayName.byteLimit), video: json["video"]?.bool ?? false,
                 media: json.media())
@@ -96,7 +99,9 @@ extension ClientMessage {
 }
 
 extension RequestError {
-    static func bad(_ what: String) -> RequestError { RequestError(.badRequest, "This request is not as agreed: \(what)") }
+    static func bad(_ what: String) -> RequestError {
+        RequestError(.badRequest, "This request is not as agreed: \(what)")
+    }
 }
 
 extension JSONValue {
@@ -117,7 +122,8 @@ extension JSONValue {
     fileprivate func media() -> MediaFlags {
         guard let media = self["media"] else { return MediaFlags() }
         return MediaFlags(
-            audio: media["audio"]?.bool ?? false, video: media["video"]?.bool ?? false, screen: media["screen"]?.bool ?? false)
+            audio: media["audio"]?.bool ?? false, video: media["video"]?.bool ?? false,
+            screen: media["screen"]?.bool ?? false)
     }
 }
 

@@ -128,6 +128,9 @@ package struct SessionMachine: Sendable {
         return outbox[outboxStart...].map(\.bytes)
     }
 
+    /// Messages that the client has not acknowledged.
+    package var unacknowledgedCount: Int { outbox.count - outboxStart }
+
     /// The messages after `seq`, for an instance that takes over. Nil when some are gone.
     package func unacknowledged(after seq: UInt64) -> [[UInt8]]? {
         guard seq <= lastSeq, firstMissing(after: seq) else { return nil }
