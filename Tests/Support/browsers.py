@@ -23,7 +23,7 @@ const name = e => {
     return words(e) || e.title || e.getAttribute("placeholder") || "";
 };
 const roles = {
-    button: "button,[role=button],summary", link: "a[href],[role=link]", textbox: "input:not([type]),input[type=text],[role=textbox]",
+    button: "button,[role=button],summary", link: "a[href],[role=link]", textbox: "input:not([type]),input[type=text],input[type=search],[role=textbox]",
     dialog: "dialog[open],[role=dialog],[role=alertdialog]", combobox: "select,[role=combobox]", heading: "h1,h2,h3,[role=heading]",
     checkbox: "input[type=checkbox],[role=checkbox],[role=switch]", status: "[role=status],[role=alert],[aria-live]",
     menuitem: "[role=menuitem],[role=menuitemradio]",

@@ -403,14 +403,12 @@ function mediaProblem(error) {
  */
 class LocalMedia extends EventTarget {
   stream = new MediaStream();
-  audio = { wanted: false, state: "off", track: null };
-  video = { wanted: false, state: "off", track: null };
+  audio = { wanted: false, state: "off", track: null, turn: 0 };
+  video = { wanted: false, state: "off", track: null, turn: 0 };
   screen = null;
   /** Device ids that the person chose: {audioinput, videoinput, audiooutput}. */
   chosen = parsed(local.get(DEVICES_KEY), {});
   devices = { audioinput: [], videoinput: [], audiooutput: [] };
-
-  #generation = 0;
 
   constructor() {
     super();
@@ -435,13 +433,14 @@ class LocalMedia extends EventTarget {
 
   /** Opens what is asked for and not open yet; never throws, the outcome is in each source's state. */
   async open({ audio = false, video = false }) {
-    const generation = this.#generation;
     const wants = [];
+    const turns = {};
     for (const [kind, wanted] of [["audio", audio], ["video", video]]) {
       const source = this[kind];
       if (!wanted || source.track || source.state === "opening") continue;
       source.wanted = true;
       source.state = "opening";
+      turns[kind] = ++source.turn;
       wants.push(kind);
     }
     if (wants.length === 0) return;
@@ -456,17 +455,17 @@ class LocalMedia extends EventTarget {
     if (together.stream) for (const kind of wants) outcome[kind] = together;
     else if (wants.length === 1) outcome[wants[0]] = together;
     else for (const kind of wants) outcome[kind] = (await this.#deniedBefore(kind)) ? together : await this.#ask([kind]);
-    for (const kind of wants) this.#settle(kind, outcome[kind], generation);
+    for (const kind of wants) this.#settle(kind, outcome[kind], turns[kind]);
     await this.refreshDevices();
     return this.#changed();
   }
 
-  #settle(kind, { stream, problem }, generation) {
+  /** `turn` is the source's when it was asked for: closed or asked for anew since then, what comes is too late. */
+  #settle(kind, { stream, problem }, turn) {
     const source = this[kind];
     const track = stream?.getTracks().find((each) => each.kind === kind) ?? null;
-    if (generation !== this.#generation || !source.wanted) {
+    if (turn !== source.turn) {
       track?.stop();
-      source.state = "off";
       return;
     }
     if (!track) {
@@ -520,6 +519,7 @@ class LocalMedia extends EventTarget {
       return this.#changed();
     }
     if (on) return this.open({ audio: true });
+    audio.turn++;
     audio.state = "off";
     return this.#changed();
   }
@@ -558,7 +558,7 @@ class LocalMedia extends EventTarget {
     this.chosen = { ...this.chosen, [kind]: deviceId };
     local.set(DEVICES_KEY, JSON.stringify(this.chosen));
     const source = kind === "audioinput" ? "audio" : kind === "videoinput" ? "video" : null;
-    if (source && this[source].track) {
+    if (source && (this[source].track || this[source].state === "opening")) {
       const muted = this[source].state === "muted";
       this.#close(source);
       await this.open({ [source]: true });
@@ -583,7 +583,6 @@ class LocalMedia extends EventTarget {
 
   /** Closes everything. What is still being asked for is closed as soon as it is granted. */
   close() {
-    this.#generation++;
     this.#close("audio");
     this.#close("video");
     this.screen?.stop();
@@ -597,6 +596,7 @@ class LocalMedia extends EventTarget {
       source.track.stop();
       this.stream.removeTrack(source.track);
     }
+    source.turn++;
     Object.assign(source, { wanted: false, track: null, state: "off" });
   }
 
