@@ -78,6 +78,9 @@ struct StunResponderTests {
             }
         }
         let good = try request(fingerprint: true)
+        let indication = try request(STUNHeader(.indication, .binding, transaction))
+        let success = try request(STUNHeader(.success, .binding, transaction))
+        let allocate = try request(STUNHeader(.request, .allocate, transaction))
         var broken = good
         broken[27] ^= 1
         var long = try request(unknown: [0x7000])
@@ -88,11 +91,12 @@ struct StunResponderTests {
         #expect(drop(Array(good.dropLast(1))) == .malformed)
         #expect(drop(long) == .malformed)
         #expect(drop(broken) == .wrongFingerprint)
-        #expect(drop(try request(STUNHeader(.indication, .binding, transaction))) == .notRequest)
-        #expect(drop(try request(STUNHeader(.success, .binding, transaction))) == .notRequest)
-        #expect(drop(try request(STUNHeader(.request, .allocate, transaction))) == .unsupportedMethod)
+        #expect(drop(indication) == .notRequest)
+        #expect(drop(success) == .notRequest)
+        #expect(drop(allocate) == .unsupportedMethod)
         for address in ["192.0.2.1:0", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1"] {
-            #expect(drop(good, from: try #require(Endpoint(address))) == .badSource)
+            let source = try #require(Endpoint(address))
+            #expect(drop(good, from: source) == .badSource)
         }
     }
 
