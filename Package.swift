@@ -98,7 +98,7 @@ let package = Package(
             ]),
         shared("Attachment", ["Time", "Bus", "Messages", "ServiceKit", logging, lifecycle]),
     ]
-        + service("registry", "Registry", ["Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
+        + service("registry", "Registry", [protobuf, "Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
         + service("sfu-node", "SFUNode", ["Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
         + service(
             "signal", "Signal",

@@ -120,8 +120,8 @@ struct NodeAttachmentTests {
             var heardOne = one.heard.makeAsyncIterator()
             var heardTwo = two.heard.makeAsyncIterator()
             for _ in 1...3 {
-                for _ in 1...2 { _ = await heardOne.next() }
-                for _ in 1...2 { _ = await heardTwo.next() }
+                for _ in 1...2 { _ = try #require(await heardOne.next()) }
+                for _ in 1...2 { _ = try #require(await heardTwo.next()) }
             }
             group.cancelAll()
         }
@@ -135,9 +135,9 @@ struct NodeAttachmentTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await attachment.run() }
             var changes = states.makeAsyncIterator()
-            let first = await changes.next()
+            let first = try #require(await changes.next())
             guard case .detached(let reason) = first else {
-                Issue.record("attached to nothing: \(String(describing: first))")
+                Issue.record("attached to nothing: \(first)")
                 return
             }
             #expect(reason.contains("one.sock"))

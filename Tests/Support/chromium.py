@@ -12,6 +12,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browsers import Tab
+from waiting import wait_until
 
 KEYS = {
     "Tab": Keys.TAB, "Enter": Keys.ENTER, "Escape": Keys.ESCAPE, "Space": Keys.SPACE, "ArrowDown": Keys.ARROW_DOWN,
@@ -145,6 +146,12 @@ class ChromiumTab(Tab):
         """What the browser says that its person reads, e.g. "zh-CN,zh"."""
         agent = str(self.run("return navigator.userAgent"))
         self.cdp("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=languages)
+
+    def wait_idle(self) -> None:
+        """Waits until the page and its modules are loaded."""
+        wait_until(
+            lambda: self.run("return document.readyState === 'complete' && document.body.dataset.screen !== 'loading'"), "the page is loaded"
+        )
 
     def errors(self) -> list[str]:
         """Errors of the console since the last look: refused by the content policy, uncaught, failed to load."""

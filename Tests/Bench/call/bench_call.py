@@ -1,0 +1,118 @@
+"""`make bench-call`: from the click on "call" to ringing there, and from accepting to the first decoded frame; both pages in Chromium."""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "Tests" / "Support"))
+
+from calls import idle  # noqa: E402
+from chromium import Chromium  # noqa: E402
+from cluster import Cluster  # noqa: E402
+from waiting import wait_until  # noqa: E402
+
+RUNS = 10
+# The issue's figures, in milliseconds.
+RING_LIMIT = 150
+FRAME_LIMIT = 1000
+
+# Both pages are on one machine, so Date.now() is one clock for them; it counts whole milliseconds, which is fine for tens of them.
+WATCH_RING = """
+window.rang = null;
+const see = () => {
+    const dialog = document.querySelector('[data-testid=ring]');
+    if (window.rang === null && dialog?.open && dialog.innerText.includes(arguments_name)) window.rang = Date.now();
+};
+window.watch?.disconnect();
+window.watch = new MutationObserver(see);
+window.watch.observe(document.body, {subtree: true, childList: true, attributes: true});
+return true;
+"""
+
+CLICK = """
+const button = document.querySelector(`[data-name="${arguments[0]}"] [data-testid=call-video]`);
+const at = Date.now();
+button.click();
+return at;
+"""
+
+# The moment at which the browser shows the first decoded frame of the other, told by the video element itself.
+ACCEPT = """
+return await new Promise((done) => {
+    const began = performance.now();
+    document.querySelector('[data-testid=accept-video]').click();
+    const look = setInterval(() => {
+        for (const video of document.querySelectorAll('[data-testid=tiles] video')) {
+            if (video.watched || !video.srcObject || video.srcObject === window.roost.local.stream || video.muted && video.classList.contains('mirror')) continue;
+            video.watched = true;
+            video.requestVideoFrameCallback(() => { clearInterval(look); done(performance.now() - began); });
+        }
+        if (performance.now() - began > 20000) { clearInterval(look); done(null); }
+    }, 4);
+});
+"""
+
+
+def sign_in(browser: Chromium, url: str, name: str):
+    tab = browser.tab
+    tab.name, tab.home = name, url
+    tab.open(f"{url}/?name={name}&signin=1")
+    tab.report_where(lambda r: r["state"] == "signed-in", f"{name} is signed in")
+    return tab
+
+
+def measure() -> tuple[list[float], list[float]]:
+    rings: list[float] = []
+    frames: list[float] = []
+    with Cluster() as cluster:
+        first, second = Chromium(), None
+        try:
+            second = Chromium()
+            ann, bob = sign_in(first, cluster.url(), "Ann"), sign_in(second, cluster.url(), "Bob")
+            # One call more than counted: the first one warms both browsers up.
+            for run in range(RUNS + 1):
+                ann.offers("Call Bob with video")
+                bob.run(WATCH_RING.replace("arguments_name", json.dumps("Ann")))
+                began = float(ann.run(CLICK, "Bob"))
+                rang = float(wait_until(lambda: bob.run("return window.rang"), "it rings", every=0.02))
+                bob.offers("Accept with video")
+                frame = bob.run(ACCEPT)
+                assert isinstance(frame, (int, float)), bob.describe()
+                if run:
+                    rings.append(rang - began)
+                    frames.append(float(frame))
+                ann.click("Hang up")
+                idle(ann)
+                idle(bob)
+        finally:
+            first.quit()
+            if second:
+                second.quit()
+    return rings, frames
+
+
+def main() -> int:
+    rings, frames = measure()
+    rows = [
+        {
+            "name": name, "value": round(statistics.median(values), 1), "unit": "ms", "baseline": None, "ratio": None, "limit": limit,
+            "runs": len(values),
+        }
+        for name, values, limit in (("click to ringing", rings, RING_LIMIT), ("accept to first frame", frames, FRAME_LIMIT))
+    ]  # fmt: skip
+    print(f"{'':24}{'median':>10}{'least':>10}{'most':>10}{'limit':>10}")
+    for row, values in zip(rows, (rings, frames), strict=True):
+        print(f"{row['name']:24}{row['value']:>7.0f} ms{min(values):>7.0f} ms{max(values):>7.0f} ms{row['limit']:>7} ms")
+    folder = ROOT / ".bench"
+    folder.mkdir(exist_ok=True)
+    (folder / "call.json").write_text(json.dumps(rows, indent=1) + "\n")
+    over = [row["name"] for row in rows if row["value"] > row["limit"]]
+    if over:
+        print(f"over the limit: {', '.join(over)}")
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
