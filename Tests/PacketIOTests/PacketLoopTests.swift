@@ -68,7 +68,8 @@ struct PacketLoopTests {
                 // In runs that fit any kernel's buffers.
                 for run in 0..<10 {
                     for number in 0..<100 {
-                        client.send([UInt8](repeating: UInt8(number), count: 1 + number * 12 + run), to: socket.endpoint)
+                        client.send(
+                            [UInt8](repeating: UInt8(number), count: 1 + number * 12 + run), to: socket.endpoint)
                     }
                     for number in 0..<100 {
                         let expected = [UInt8](repeating: UInt8(number), count: 1 + number * 12 + run)

@@ -57,7 +57,9 @@ struct StunLoopsTests {
         try await withServer(["127.0.0.1:0"]) { loops in
             let server = try #require(loops.endpoints.first)
             let client = try Client(family: .v4)
-            for count in [0, 1, 19, 20, 1_400, 5_000] { client.send([UInt8](repeating: 0xff, count: count), to: server) }
+            for count in [0, 1, 19, 20, 1_400, 5_000] {
+                client.send([UInt8](repeating: 0xff, count: count), to: server)
+            }
             let answer = await client.ask(server)
             #expect(answer != nil)
 
