@@ -98,7 +98,7 @@ let package = Package(
             ]),
         shared("Attachment", ["Time", "Bus", "Messages", "ServiceKit", logging, lifecycle]),
     ]
-        + service("registry", "Registry", ["Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
+        + service("registry", "Registry", [protobuf, "Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
         + service("sfu-node", "SFUNode", ["Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
         + service(
             "signal", "Signal",
@@ -109,7 +109,11 @@ let package = Package(
                 .product(name: "NIOHTTPCompression", package: "swift-nio-extras"),
             ], exclude: ["Web"])
         + service(
-            "turn", "Turn", ["Time", "Bytes", "Addresses", "STUN", "PacketIO", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
+            "turn", "Turn",
+            [
+                "Time", "Bytes", "Addresses", "STUN", "PacketIO", "Bus", "Messages", "ServiceKit", "Attachment", logging,
+                lifecycle,
+            ])
         + [
             .executableTarget(
                 name: "RoostCommand", dependencies: ["ServiceKit", "CProcess", arguments], path: "deploy/roost",
@@ -123,7 +127,7 @@ let package = Package(
             tests("Bytes"),
             tests("Addresses"),
             tests("STUN", ["Bytes", "Addresses"]),
-            tests("PacketIO", ["Time", "Bytes", "Addresses"]),
+            tests("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
             tests("Bus", nio + ["Time", protobuf, logging]),
             .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
             tests("Store", nio + ["Time", logging, "RedisServer"]),
@@ -132,7 +136,7 @@ let package = Package(
             tests("Registry", ["Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
             tests("Signal", ["Bus", "Messages", "Store", "Time", logging]),
-            tests("Turn", ["STUN", "Bytes", "Addresses", "Time", "PacketIO"]),
+            tests("Turn", ["STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),
         ],
     swiftLanguageModes: [.v6]
 )

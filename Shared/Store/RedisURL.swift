@@ -52,6 +52,12 @@ public struct RedisURL: Hashable, Sendable {
         self.database = database
     }
 
+    /// A Redis on a host, without a password.
+    public init(host: String, port: Int, database: Int = 0) {
+        place = .tcp(host: host, port: port)
+        self.database = database
+    }
+
     /// Reads an address.
     public init(parsing text: String) throws(RedisURLError) {
         guard let (scheme, rest) = text.split(around: "://") else { throw .incomplete }

@@ -164,7 +164,9 @@ struct RFC5769Tests {
         }
         #expect(isTrustedByAny(bytes))
         for count in 0..<bytes.count { #expect(!isTrustedByAny(Array(bytes[..<count]))) }
-        for bit in 0..<(bytes.count * 8) {
+        // The type of FINGERPRINT, which follows the integrity: changed, it is a stranger behind it and rightly not seen.
+        let fingerprintType = bytes.suffix(8).prefix(2).elementsEqual([0x80, 0x28]) ? bytes.count - 8 : bytes.count
+        for bit in 0..<(bytes.count * 8) where !(fingerprintType..<(fingerprintType + 2)).contains(bit / 8) {
             var changed = bytes
             changed[bit / 8] ^= 1 << UInt8(bit % 8)
             #expect(!isTrustedByAny(changed), "bit \(bit)")

@@ -12,6 +12,9 @@ package struct RoomReport: Sendable {
         /// Whether `held` is all there is.
         package var isWhole = false
 
+        /// Whether there is anything to tell.
+        package var isNews: Bool { isWhole || !held.isEmpty || !gone.isEmpty }
+
         /// Nothing changed, unless said otherwise.
         package init(held: [String: UInt64] = [:], gone: [String: UInt64] = [:], isWhole: Bool = false) {
             self.held = held
@@ -38,6 +41,9 @@ package struct RoomReport: Sendable {
         }
         return Changes(held: rooms.filter { told[$0.key] != $0.value }, gone: told.filter { rooms[$0.key] == nil })
     }
+
+    /// Redis knows nothing of this node's rooms.
+    package mutating func startAnew() { era = nil }
 
     /// Redis took the changes.
     package mutating func accepted(_ changes: Changes, _ rooms: [String: UInt64], era now: String) {

@@ -1,1 +1,3 @@
-print("not yet")
+import Registry
+
+await Registry.main()

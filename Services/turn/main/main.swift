@@ -1,1 +1,3 @@
-print("not yet")
+import Turn
+
+await Turn.main()

@@ -1,0 +1,133 @@
+import Bus
+import Logging
+import Messages
+import Store
+import SwiftProtobuf
+import Synchronization
+import Time
+
+/// One node's Attach stream: what it said last, and what Redis was told of it.
+///
+/// `receive` and `tellAgain` may come from anywhere; `run` alone talks to Redis, one thing after the other.
+final class Attachment: Sendable {
+    /// Names the stream in Redis, unique in the cluster.
+    let stream: String
+    let node: Roost_Registry_V1_Node
+    private unowned let cluster: Cluster
+    private let info: [UInt8]
+    private let latest = Mutex<Roost_Registry_V1_Heartbeat?>(nil)
+    private let bell: AsyncStream<Void>
+    private let ring: AsyncStream<Void>.Continuation
+
+    init(cluster: Cluster, stream: String, node: Roost_Registry_V1_Node) {
+        self.cluster = cluster
+        self.stream = stream
+        self.node = node
+        info = (try? node.serializedBytes()) ?? []
+        // Only the latest matters: a heartbeat says all there is.
+        (bell, ring) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// The node said this; hello counts as a heartbeat without a load.
+    func receive(_ heartbeat: Roost_Registry_V1_Heartbeat) {
+        latest.withLock { latest in
+            let load = latest?.load
+            latest = heartbeat
+            if !heartbeat.hasLoad, let load { latest?.load = load }
+        }
+        cluster.view.heard(node, heartbeat.load, isDraining: heartbeat.draining, now: MonotonicClock.now)
+        for room in heartbeat.rooms { cluster.view.remember(placement(of: room.room, epoch: room.epoch)) }
+        ring.yield()
+    }
+
+    /// Redis may have lost what it was told.
+    func tellAgain() { ring.yield() }
+
+    /// No more will be said.
+    func finish() { ring.finish() }
+
+    /// Tells Redis whatever is said until `finish`, and gives the node's commands to `send`. Throws if the node attached anew.
+    func run(send: (Roost_Registry_V1_AttachResponse) async throws -> Void) async throws {
+        var told = Told()
+        for await _ in bell {
+            guard let heartbeat = latest.withLock({ $0 }) else { continue }
+            await forgetRoomsGone(heartbeat, &told)
+            do {
+                try await tell(heartbeat, &told, send: send)
+            } catch let error as StoreError {
+                // The next heartbeat tells it; the node's rooms are remembered here meanwhile.
+                cluster.logger.debug(
+                    "a heartbeat did not reach Redis", metadata: ["node": "\(node.nodeID)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    private struct Told {
+        var report = RoomReport()
+        var isHello = true
+        var held: [String: UInt64] = [:]
+    }
+
+    private func tell(
+        _ heartbeat: Roost_Registry_V1_Heartbeat, _ told: inout Told,
+        send: (Roost_Registry_V1_AttachResponse) async throws -> Void
+    ) async throws {
+        let load: [UInt8] = try heartbeat.load.serializedBytes()
+        let pulse = try await cluster.placement.beat(
+            .init(
+                id: node.nodeID, kind: node.kind.rawValue, boot: node.bootID, stream: stream, info: info, load: load,
+                isDraining: heartbeat.draining, isHello: told.isHello))
+        guard case .leased(let era, let knowsRooms, let wantsDraining) = pulse else { throw replaced }
+        told.isHello = false
+        if !knowsRooms { told.report.startAnew() }
+        let changes = told.report.changes(told.held, era: era)
+        var foreign: [PlacementStore.Foreign] = []
+        if changes.isNews {
+            guard let rooms = try await cluster.placement.report(id: node.nodeID, boot: node.bootID, changes) else {
+                throw replaced
+            }
+            foreign = rooms
+        }
+        told.report.accepted(changes, told.held, era: era)
+        told.report.refused(foreign.map(\.room))
+        for room in foreign { try await send(.closing(room)) }
+        if let wantsDraining, wantsDraining != heartbeat.draining { try await send(.draining(wantsDraining)) }
+    }
+
+    private func forgetRoomsGone(_ heartbeat: Roost_Registry_V1_Heartbeat, _ told: inout Told) async {
+        let rooms = Dictionary(heartbeat.rooms.map { ($0.room, $0.epoch) }) { max($0, $1) }
+        let gone = told.held.filter { rooms[$0.key] == nil }
+        told.held = rooms
+        for (room, epoch) in gone {
+            cluster.view.forget(room, node: node.nodeID)
+            await cluster.publish(placement(of: room, epoch: epoch), released: true)
+        }
+    }
+
+    private var replaced: BusStatus { BusStatus(.aborted, "\(node.nodeID) attached anew through another stream") }
+
+    private func placement(of room: String, epoch: UInt64) -> Roost_Registry_V1_Placement {
+        var placement = Roost_Registry_V1_Placement()
+        placement.room = room
+        placement.nodeID = node.nodeID
+        placement.bootID = node.bootID
+        placement.epoch = epoch
+        placement.busAddresses = node.busAddresses
+        return placement
+    }
+}
+
+extension Roost_Registry_V1_AttachResponse {
+    fileprivate static func closing(_ room: PlacementStore.Foreign) -> Self {
+        var response = Self()
+        response.closeRoom.room = room.room
+        response.closeRoom.epoch = room.epoch
+        return response
+    }
+
+    fileprivate static func draining(_ draining: Bool) -> Self {
+        var response = Self()
+        response.setDraining.draining = draining
+        return response
+    }
+}
