@@ -34,7 +34,9 @@ struct LoopExecutorTests {
         #expect(inside == true)
     }
 
-    @Test func `an executor without actors goes away with its thread, also when its last actor dies on it`() async throws {
+    @Test func `an executor without actors goes away with its thread, also when its last actor dies on it`()
+        async throws
+    {
         weak var gone: LoopExecutor?
         do {
             let executor = try LoopExecutor(name: "test")

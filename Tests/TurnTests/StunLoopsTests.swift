@@ -30,7 +30,8 @@ struct StunLoopsTests {
             let server = Endpoint(
                 address: try #require(IPAddress(asked)), port: try #require(loops.endpoints.first).port)
             let client = try Client(family: server.address.family)
-            let (bytes, from) = try #require(client.ask(server))
+            let answer = await client.ask(server)
+            let (bytes, from) = try #require(answer)
             let message = try STUNMessage(parsing: bytes.span.raw)
             let mapped = try message.xorMappedAddress()
 
@@ -45,7 +46,8 @@ struct StunLoopsTests {
             let server = try #require(loops.endpoints.first)
             for _ in 0..<50 {
                 let client = try Client(family: .v4)
-                #expect(client.ask(server) != nil)
+                let answer = await client.ask(server)
+                #expect(answer != nil)
             }
             #expect(loops.totals.reduce(0) { $0 + $1.answered } >= 50)
         }
@@ -55,8 +57,11 @@ struct StunLoopsTests {
         try await withServer(["127.0.0.1:0"]) { loops in
             let server = try #require(loops.endpoints.first)
             let client = try Client(family: .v4)
-            for count in [0, 1, 19, 20, 1_400, 5_000] { client.send([UInt8](repeating: 0xff, count: count), to: server) }
-            #expect(client.ask(server) != nil)
+            for count in [0, 1, 19, 20, 1_400, 5_000] {
+                client.send([UInt8](repeating: 0xff, count: count), to: server)
+            }
+            let answer = await client.ask(server)
+            #expect(answer != nil)
 
             let totals = try #require(loops.totals.first)
             #expect(totals[.notSTUN] == 5)
@@ -86,8 +91,13 @@ struct StunLoopsTests {
             process.standardOutput = output
             process.standardError = output
             try process.run()
-            process.waitUntilExit()
-            let data = try output.fileHandleForReading.readToEnd() ?? Data()
+            let data = await withCheckedContinuation { done in
+                Thread.detachNewThread {
+                    let data = try? output.fileHandleForReading.readToEnd()
+                    process.waitUntilExit()
+                    done.resume(returning: data ?? Data())
+                }
+            }
             let text = String(decoding: data, as: UTF8.self)
 
             #expect(process.terminationStatus == 0, "\(text)")
@@ -121,8 +131,14 @@ final class Client: Sendable {
         _ = unsafe pio_send_to(descriptor, bytes, bytes.count, &to)
     }
 
-    /// Sends a Binding request and waits for what comes.
-    func ask(_ server: Endpoint) -> (bytes: [UInt8], from: Endpoint)? {
+    /// Sends a Binding request and waits for what comes, on a thread of its own: tasks have few, and the server needs one.
+    func ask(_ server: Endpoint) async -> (bytes: [UInt8], from: Endpoint)? {
+        await withCheckedContinuation { done in
+            Thread.detachNewThread { done.resume(returning: self.askAndWait(server)) }
+        }
+    }
+
+    private func askAndWait(_ server: Endpoint) -> (bytes: [UInt8], from: Endpoint)? {
         let header = STUNHeader(.request, .binding, TransactionID(high: 7, low: 8))
         let request = try? [UInt8](capacity: 20) { (output) throws(STUNError) in
             _ = try STUNWriter(header, to: &output)
