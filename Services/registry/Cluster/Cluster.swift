@@ -44,7 +44,7 @@ package final class Cluster: Sendable {
     }
 
     /// Why Redis cannot be asked; nil: it answers.
-    package var outage: String? { state.withLock { $0.outage } }
+    package var outage: String? { store.outage ?? state.withLock { $0.outage } }
 
     /// Why placement is frozen; nil: it is not.
     package var frozen: String? { view.holdUp.frozen }
