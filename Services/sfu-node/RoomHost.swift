@@ -23,6 +23,7 @@ package actor RoomHost {
     private var queues: [ReaderID: ReaderQueue] = [:]
     private var readers: [RoomID: Set<ReaderID>] = [:]
     private var nextReader: UInt64 = 0
+    private var isGoingDown = false
     private var counted = Figures()
     private let published = Mutex(Figures())
     private var sleeper: Task<Void, any Error>?
@@ -76,9 +77,10 @@ package actor RoomHost {
     /// Stops making rooms, or makes them again.
     package func setDraining(_ draining: Bool) { table.isDraining = draining }
 
-    /// Sends all readers elsewhere, for the process ends.
+    /// Sends all readers elsewhere, and whoever comes, for the process ends.
     package func dismissReaders() {
         table.isDraining = true
+        isGoingDown = true
         for id in queues.keys { queues[id]?.finish(.goingDown) }
     }
 
@@ -90,7 +92,8 @@ package actor RoomHost {
 
     /// See `RoomTable.join`.
     package func join(_ join: RoomTable.Join) throws(RoomRefusal) -> RoomState {
-        try perform { table, now throws(RoomRefusal) in try table.join(join, now: now) }
+        guard !isGoingDown else { throw .draining }
+        return try perform { table, now throws(RoomRefusal) in try table.join(join, now: now) }
     }
 
     /// See `RoomTable.leave`.
@@ -127,25 +130,32 @@ package actor RoomHost {
         }
     }
 
-    /// A request that was refused before it reached a room.
-    package func count(_ refusal: RoomRefusal) { counted.refused[refusal.reason, default: 0] += 1 }
+    /// A request was refused, here or before it came here.
+    package func count(_ refusal: RoomRefusal) {
+        counted.refused[refusal.reason, default: 0] += 1
+        publish()
+    }
 
     /// Begins to read a room's events; `signal` nil: only to watch. What was missed is queued first.
     package func openReader(
         _ room: RoomID, signal: SignalID?, after seq: UInt64, epoch: UInt64
     ) throws(RoomRefusal) -> Reader {
-        guard !table.isDraining || table.state(room) != nil else {
-            count(.draining)
-            throw .draining
-        }
-        let reading = try perform { table, now throws(RoomRefusal) in
-            try table.readerOpened(room, signal: signal, after: seq, epoch: epoch, now: now)
-        } before: { reading in
-            register(reading, room: room, signal: signal, after: seq)
-        }
-        _ = reading
+        guard !isGoingDown else { throw .draining }
+        defer { flush() }
+        let reading = try table.readerOpened(room, signal: signal, after: seq, epoch: epoch, now: clock())
+        nextReader += 1
         let id = ReaderID(number: nextReader)
-        guard let queue = queues[id] else { throw .noSuchRoom }
+        var queue = ReaderQueue(room: room, epoch: reading.epoch, signal: signal, limits: readerLimits)
+        switch reading.missed {
+        case .events(let events):
+            queue.seq = seq
+            for event in events { queue.append(event, as: Roost_Rooms_V1_EventsResponse(event)) }
+        case .snapshot(let state):
+            counted.snapshots += 1
+            queue.append(state, as: Roost_Rooms_V1_EventsResponse(state))
+        }
+        queues[id] = queue
+        readers[room, default: []].insert(id)
         return Reader(id: id, news: queue.news, cut: queue.cut)
     }
 
@@ -167,33 +177,10 @@ package actor RoomHost {
     }
 
     private func perform<T: Sendable>(
-        _ body: (inout RoomTable, Moment) throws(RoomRefusal) -> T, before: (T) -> Void = { _ in }
+        _ body: (inout RoomTable, Moment) throws(RoomRefusal) -> T
     ) throws(RoomRefusal) -> T {
         defer { flush() }
-        do {
-            let result = try body(&table, clock())
-            before(result)
-            return result
-        } catch {
-            count(error)
-            throw error
-        }
-    }
-
-    private func register(_ reading: RoomTable.Reading, room: RoomID, signal: SignalID?, after seq: UInt64) {
-        nextReader += 1
-        let id = ReaderID(number: nextReader)
-        var queue = ReaderQueue(room: room, epoch: reading.epoch, signal: signal, limits: readerLimits)
-        switch reading.missed {
-        case .events(let events):
-            queue.seq = seq
-            for event in events { queue.append(event, as: Roost_Rooms_V1_EventsResponse(event)) }
-        case .snapshot(let state):
-            counted.snapshots += 1
-            queue.append(state, as: Roost_Rooms_V1_EventsResponse(state))
-        }
-        queues[id] = queue
-        readers[room, default: []].insert(id)
+        return try body(&table, clock())
     }
 
     /// Passes on what the rooms said, and sets the alarm anew.
@@ -217,6 +204,10 @@ package actor RoomHost {
             }
         }
         if let due = table.nextDeadline, wakesAt.map({ due < $0 }) ?? true { sleeper?.cancel() }
+        publish()
+    }
+
+    private func publish() {
         counted.rooms = table.roomCount
         counted.members = table.memberCount
         counted.readers = queues.count

@@ -61,7 +61,7 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .invitationsFull(let limit): "\(limit) people are being rung from this room, its limit"
         case .tooLarge(let bytes, let limit): "the message's body has \(bytes) bytes; \(limit) is the limit"
         case .tooFast: "this member does too much a second: wait a moment"
-        case .draining: "this node is draining and takes no new rooms: ask the registry for another"
+        case .draining: "this node is draining: ask the registry for another place"
         }
     }
 }

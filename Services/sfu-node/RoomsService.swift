@@ -114,6 +114,7 @@ package struct RoomsService: Roost_Rooms_V1_RoomsService {
         do {
             return try await body()
         } catch {
+            await host.count(error)
             throw error.status
         }
     }

@@ -1,5 +1,5 @@
 public import Addresses
-public import STUN
+internal import STUN
 public import Time
 
 /// Answers Binding requests: who asks learns its address as seen from here (RFC 8489 §12, the basic server).

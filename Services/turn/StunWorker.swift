@@ -16,7 +16,7 @@ public actor StunWorker: PacketWorker {
     }
 
     /// The loop's thread.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     /// What became of the datagrams so far. From any thread; a turn of the loop may be missing.
     public nonisolated var totals: StunCounters { published.withLock { $0 } }

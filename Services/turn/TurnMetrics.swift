@@ -1,5 +1,6 @@
 internal import PacketIO
 internal import ServiceKit
+internal import Synchronization
 
 /// The server's numbers at `/metrics`, copied from the loops at each reading.
 enum TurnMetrics {

@@ -27,7 +27,9 @@ extension Endpoint: LosslessStringConvertible, CustomStringConvertible {
         else { return nil }
         let host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
-            guard let address = IPAddress(String(host.dropFirst().dropLast())), address.family == .v6 else { return nil }
+            guard let address = IPAddress(String(host.dropFirst().dropLast())), address.family == .v6 else {
+                return nil
+            }
             self.init(address: address, port: port)
         } else {
             guard let address = IPAddress(String(host)), address.family == .v4 else { return nil }

@@ -57,7 +57,8 @@ final class PacketLoop<Worker: PacketWorker>: Sendable {
     }
 
     /// The packets and the deadline of a turn. Returns the next deadline.
-    private func handle(_ turn: borrowing LoopTurn, _ received: inout ReceiveBatch, _ out: inout SendBatch) -> Instant? {
+    private func handle(_ turn: borrowing LoopTurn, _ received: inout ReceiveBatch, _ out: inout SendBatch) -> Instant?
+    {
         let now = MonotonicClock.now
         return worker.assumeIsolated { worker in
             for index in 0..<turn.tokenCount where turn.tokens[index] != LoopCore.mailboxToken {

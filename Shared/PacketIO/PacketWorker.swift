@@ -5,7 +5,7 @@ public import Time
 /// Its `unownedExecutor` must be its loop's, which the language wants spelt out in each actor:
 ///
 ///     nonisolated let executor: LoopExecutor
-///     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+///     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 ///
 /// None of these calls may block. To send from a control call, keep it and let `nextDeadline` be now: `timeout` comes at once.
 public protocol PacketWorker: Actor {

@@ -14,7 +14,9 @@ public final class UDPSocket: Sendable {
     ///
     /// `bufferBytes` asks for the kernel's buffers in each direction; 4 MiB hold 20 ms of 1,200-byte packets at
     /// 1.6 Gbit/s, and the kernel caps it at `net.core.rmem_max`. `sharesPort` lets several loops bind one port.
-    public init(binding endpoint: Endpoint, bufferBytes: Int32 = 4 << 20, sharesPort: Bool = false) throws(PacketIOError) {
+    public init(binding endpoint: Endpoint, bufferBytes: Int32 = 4 << 20, sharesPort: Bool = false)
+        throws(PacketIOError)
+    {
         var address = pio_address(endpoint)
         var options = pio_socket_options(
             receive_buffer: bufferBytes, send_buffer: bufferBytes, reuse_port: sharesPort ? 1 : 0)

@@ -76,7 +76,9 @@ enum Digest {
     ) -> [32 of UInt8] {
         var mac = [32 of UInt8](repeating: 0)
         unsafe withUnsafeTemporaryAllocation(byteCount: count, alignment: 8) { copy in
-            unsafe bytes.withUnsafeBytes { unsafe copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            unsafe bytes.withUnsafeBytes {
+                unsafe copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count]))
+            }
             unsafe copy.storeBytes(of: UInt16(end - STUNHeader.byteCount).bigEndian, toByteOffset: 2, as: UInt16.self)
             var span = mac.mutableSpan
             unsafe span.withUnsafeMutableBufferPointer { output in

@@ -31,21 +31,22 @@ struct STUNMessageTests {
         #expect(STUNHeader(type: 0x4001, transaction: transaction) == nil)
     }
 
-    @Test(arguments: [
-        (hex(""), STUNError.notSTUN),
-        (hex("00010000 2112a442 0000000000000000000000"), .notSTUN),
-        (hex("00010000 2112a443 000000000000000000000000"), .notSTUN),
-        (hex("80010000 2112a442 000000000000000000000000"), .notSTUN),
-        (hex("00010004 2112a442 000000000000000000000000"), .wrongLength(stated: 4, actual: 0)),
-        (hex("00010000 2112a442 000000000000000000000000 80220000"), .wrongLength(stated: 0, actual: 4)),
-        (hex("00010001 2112a442 000000000000000000000000 80"), .wrongLength(stated: 1, actual: 1)),
-        (hex("00010004 2112a442 000000000000000000000000 80220001"), .cutAttribute(.software)),
-        (hex("00010004 2112a442 000000000000000000000000 8022ffff"), .cutAttribute(.software)),
-        (hex("00010008 2112a442 000000000000000000000000 00080004 00000000"), .malformed(.messageIntegrity)),
-        (hex("00010008 2112a442 000000000000000000000000 001c0004 00000000"), .malformed(.messageIntegritySHA256)),
-        (hex("00010008 2112a442 000000000000000000000000 80280004 00000000"), .wrongFingerprint),
-        (hex("00010004 2112a442 000000000000000000000000 80280000"), .wrongFingerprint),
-    ] as [([UInt8], STUNError)])
+    @Test(
+        arguments: [
+            (hex(""), STUNError.notSTUN),
+            (hex("00010000 2112a442 0000000000000000000000"), .notSTUN),
+            (hex("00010000 2112a443 000000000000000000000000"), .notSTUN),
+            (hex("80010000 2112a442 000000000000000000000000"), .notSTUN),
+            (hex("00010004 2112a442 000000000000000000000000"), .wrongLength(stated: 4, actual: 0)),
+            (hex("00010000 2112a442 000000000000000000000000 80220000"), .wrongLength(stated: 0, actual: 4)),
+            (hex("00010001 2112a442 000000000000000000000000 80"), .wrongLength(stated: 1, actual: 1)),
+            (hex("00010004 2112a442 000000000000000000000000 80220001"), .cutAttribute(.software)),
+            (hex("00010004 2112a442 000000000000000000000000 8022ffff"), .cutAttribute(.software)),
+            (hex("00010008 2112a442 000000000000000000000000 00080004 00000000"), .malformed(.messageIntegrity)),
+            (hex("00010008 2112a442 000000000000000000000000 001c0004 00000000"), .malformed(.messageIntegritySHA256)),
+            (hex("00010008 2112a442 000000000000000000000000 80280004 00000000"), .wrongFingerprint),
+            (hex("00010004 2112a442 000000000000000000000000 80280000"), .wrongFingerprint),
+        ] as [([UInt8], STUNError)])
     func `malformed bytes are refused for their reason`(bytes: [UInt8], error: STUNError) {
         #expect(refusal(bytes) == error)
     }
@@ -136,18 +137,19 @@ struct STUNMessageTests {
         #expect(try Reading(bytes) == expected)
     }
 
-    @Test(arguments: [
-        ("00200004 00010000", STUNAttributeType.xorMappedAddress),
-        ("00200008 0003000000000000", .xorMappedAddress),
-        ("00200008 0002000000000000", .xorMappedAddress),
-        ("00090004 00000200", .errorCode),
-        ("00090004 00000464", .errorCode),
-        ("00090002 00000000", .errorCode),
-        ("000a0001 00000000", .unknownAttributes),
-        ("001e0004 00000000", .userhash),
-        ("001d0000", .passwordAlgorithm),
-        ("001d0004 00010004", .passwordAlgorithm),
-    ] as [(String, STUNAttributeType)])
+    @Test(
+        arguments: [
+            ("00200004 00010000", STUNAttributeType.xorMappedAddress),
+            ("00200008 0003000000000000", .xorMappedAddress),
+            ("00200008 0002000000000000", .xorMappedAddress),
+            ("00090004 00000200", .errorCode),
+            ("00090004 00000464", .errorCode),
+            ("00090002 00000000", .errorCode),
+            ("000a0001 00000000", .unknownAttributes),
+            ("001e0004 00000000", .userhash),
+            ("001d0000", .passwordAlgorithm),
+            ("001d0004 00010004", .passwordAlgorithm),
+        ] as [(String, STUNAttributeType)])
     func `a value that breaks the rules of its kind is refused`(attribute: String, type: STUNAttributeType) throws {
         let value = hex(attribute)
         let whole = hex("0101") + [0, UInt8(value.count)] + hex("2112a442 000000000000000000000000") + value

@@ -1,0 +1,115 @@
+package import Time
+
+/// Bounds of one socket, each with its reason.
+package struct ConnectionLimits: Hashable, Sendable {
+    /// A call's start brings 30 candidates at once from each side; a page opening several tabs' worth of chat stays below.
+    package var burst = 200
+    /// Trickle, chat and pings need under 20 a second.
+    package var rate = 50
+    /// Two missed pings of 20 s.
+    package var idle = Interval.seconds(45)
+    /// A page says hello within a round trip; a socket that says nothing is not a page.
+    package var signIn = Interval.seconds(15)
+
+    package init() {}
+}
+
+/// The door of one socket: parses frames, demands a sign-in first, cuts floods and silence. Knows nothing of sessions' content.
+package struct ConnectionMachine: Sendable {
+    /// What a frame leads to.
+    package enum Action: Hashable, Sendable {
+        case signIn(id: UInt64, version: UInt64, name: String, key: String)
+        case resume(id: UInt64, token: String, seq: UInt64, rooms: [RoomPosition])
+        case pong(id: UInt64)
+        case ack(seq: UInt64)
+        case request(id: UInt64, ClientRequest)
+        case refuse(id: UInt64, RequestError)
+        case cut(ErrorCode, String)
+        case nothing
+    }
+
+    private enum State {
+        case new(signInBy: Instant)
+        /// A hello or resume is being answered.
+        case entering
+        case signedIn
+        case cut
+    }
+
+    private var state: State
+    private var bucket: TokenBucket
+    private var silentBy: Instant
+    private let limits: ConnectionLimits
+
+    /// The machine of a socket that was opened now.
+    package init(limits: ConnectionLimits = ConnectionLimits(), now: Instant) {
+        self.limits = limits
+        state = .new(signInBy: now + limits.signIn)
+        bucket = TokenBucket(burst: limits.burst, rate: limits.rate, now: now)
+        silentBy = now + limits.idle
+    }
+
+    /// When `timeout` is due; nil once cut.
+    package var nextDeadline: Instant? {
+        switch state {
+        case .new(let due): min(due, silentBy)
+        case .entering, .signedIn: silentBy
+        case .cut: nil
+        }
+    }
+
+    /// Takes a text frame.
+    package mutating func receive(_ frame: [UInt8], now: Instant) -> Action {
+        if case .cut = state { return .nothing }
+        silentBy = now + limits.idle
+        guard bucket.take(now: now) else {
+            return cut(.flood, "Too many messages: at most \(limits.rate) a second.")
+        }
+        let message: ClientMessage
+        do {
+            message = try ClientMessage(parsing: frame)
+        } catch {
+            switch error {
+            case .cut(let code, let text): return cut(code, text)
+            case .refused(let id, let refusal): return .refuse(id: id, refusal)
+            }
+        }
+        switch (message, state) {
+        case (.ping(let id), _): return .pong(id: id)
+        case (.hello(let id, let version, let name, let key), .new):
+            state = .entering
+            return .signIn(id: id, version: version, name: name, key: key)
+        case (.resume(let id, let token, let seq, let rooms), .new):
+            state = .entering
+            return .resume(id: id, token: token, seq: seq, rooms: rooms)
+        case (.hello(let id, _, _, _), _), (.resume(let id, _, _, _), _):
+            return .refuse(id: id, RequestError(.badRequest, "This connection is signed in already, or about to be."))
+        case (.ack(let seq), .signedIn): return .ack(seq: seq)
+        case (.request(let id, let request), .signedIn): return .request(id: id, request)
+        case (.ack, _), (.request, _): return cut(.signInFirst, "Say hello or resume first.")
+        }
+    }
+
+    /// The hello or resume was answered: with ok, or with an error after which the client may try again.
+    package mutating func entered(_ success: Bool, now: Instant) {
+        guard case .entering = state else { return }
+        state = success ? .signedIn : .new(signInBy: now + limits.signIn)
+    }
+
+    /// A control frame came: the peer lives.
+    package mutating func heard(now: Instant) {
+        silentBy = now + limits.idle
+    }
+
+    /// Call when `nextDeadline` has come; an early call does nothing.
+    package mutating func timeout(now: Instant) -> Action {
+        guard let due = nextDeadline, due <= now else { return .nothing }
+        if case .new = state, silentBy > now { return cut(.signInFirst, "No hello and no resume came.") }
+        return cut(.idle, "Nothing was heard for a while.")
+    }
+
+    private mutating func cut(_ code: ErrorCode, _ text: String) -> Action {
+        state = .cut
+        return .cut(code, text)
+    }
+}

@@ -1,0 +1,79 @@
+package import Messages
+
+/// What this signal knows of one room: a snapshot and the events since, in order. It is what a new node starts from when the
+/// room's node dies.
+package struct RoomReplica: Sendable {
+    /// What became of something from the node.
+    package enum Outcome: Hashable, Sendable {
+        case applied
+        /// Known already: a stream that began anew overlaps.
+        case repeated
+        /// Events between are missing: the stream must begin anew.
+        case gap
+    }
+
+    /// Events kept for sessions that arrive with an older position: a call's whole set-up is under 100.
+    package static let historyLimit = 512
+
+    package private(set) var state: Roost_Rooms_V1_RoomState
+    package private(set) var isEnded = false
+    private var history: [Roost_Rooms_V1_RoomEvent] = []
+
+    package init(state: Roost_Rooms_V1_RoomState) { self.state = state }
+
+    /// Takes a snapshot. False: it is older than what is known.
+    package mutating func replace(with snapshot: Roost_Rooms_V1_RoomState) -> Bool {
+        guard snapshot.epoch > state.epoch || (snapshot.epoch == state.epoch && snapshot.seq >= state.seq) else {
+            return false
+        }
+        if snapshot.epoch != state.epoch || snapshot.seq != state.seq { history = [] }
+        state = snapshot
+        return true
+    }
+
+    /// Takes the next event.
+    package mutating func apply(_ event: Roost_Rooms_V1_RoomEvent) -> Outcome {
+        guard event.seq > state.seq else { return .repeated }
+        guard event.seq == state.seq + 1 else { return .gap }
+        state.seq = event.seq
+        switch event.kind {
+        case .joined(let member), .updated(let member): set(member)
+        case .left(let left): state.members.removeAll { $0.memberID == left.memberID }
+        case .invitation(let invitation): set(invitation)
+        case .ended(let ended): isEnded = ended.reason != .moved
+        case .message, nil: break
+        }
+        history.append(event)
+        if history.count > Self.historyLimit { history.removeFirst(history.count - Self.historyLimit) }
+        return .applied
+    }
+
+    /// The events after a position; nil when some of them are not kept.
+    package func events(after seq: UInt64) -> [Roost_Rooms_V1_RoomEvent]? {
+        guard seq <= state.seq else { return nil }
+        guard seq < state.seq else { return [] }
+        guard let first = history.first, first.seq <= seq + 1 else { return nil }
+        return Array(history.suffix(Int(state.seq - seq)))
+    }
+
+    /// The last invitation of a person.
+    package func invitation(of person: String) -> Roost_Rooms_V1_Invitation? {
+        state.invitations.last { $0.personID == person }
+    }
+
+    private mutating func set(_ member: Roost_Rooms_V1_Member) {
+        if let index = state.members.firstIndex(where: { $0.memberID == member.memberID }) {
+            state.members[index] = member
+        } else {
+            state.members.append(member)
+        }
+    }
+
+    private mutating func set(_ invitation: Roost_Rooms_V1_Invitation) {
+        if let index = state.invitations.firstIndex(where: { $0.personID == invitation.personID }) {
+            state.invitations[index] = invitation
+        } else {
+            state.invitations.append(invitation)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+import Addresses
+import Bytes
+import CPacketIO
+import Foundation
+import PacketIO
+import Testing
+import Time
+
+/// Sends back what it gets, and a greeting to whoever it is told to.
+actor Echo: PacketWorker {
+    nonisolated let executor: LoopExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+    private var greeting: (to: Endpoint, at: Instant)?
+    private(set) var largestBatch = 0
+
+    init(on executor: LoopExecutor) { self.executor = executor }
+
+    func receive(_ batch: inout ReceiveBatch, out: inout SendBatch, now: Instant) {
+        largestBatch = max(largestBatch, batch.count)
+        for index in 0..<batch.count {
+            do throws(BytesError) {
+                try out.append(socket: batch.socket, from: batch.local(index), to: batch.remote(index)) {
+                    (output) throws(BytesError) in try output.write(batch.bytes(index))
+                }
+            } catch {
+                Issue.record("\(error)")
+            }
+        }
+    }
+
+    func timeout(out: inout SendBatch, now: Instant) {
+        guard let (to, at) = greeting, at <= now else { return }
+        greeting = nil
+        do throws(BytesError) {
+            try out.append(socket: 0, from: nil, to: to) { (output) throws(BytesError) in try output.write("hello") }
+        } catch {
+            Issue.record("\(error)")
+        }
+    }
+
+    var nextDeadline: Instant? { greeting?.at }
+
+    func greet(_ endpoint: Endpoint, after interval: Interval) {
+        greeting = (endpoint, MonotonicClock.now + interval)
+    }
+}
+
+struct PacketLoopTests {
+    /// Runs `body` with an echo on a loopback socket.
+    func withEcho(
+        _ body: @Sendable @escaping (Echo, UDPSocket) async throws -> Void
+    ) async throws {
+        let executor = try LoopExecutor(name: "echo")
+        let echo = Echo(on: executor)
+        let socket = try UDPSocket(binding: try #require(Endpoint("127.0.0.1:0")))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await executor.run(echo, sockets: [socket]) }
+            defer { group.cancelAll() }
+            try await body(echo, socket)
+        }
+    }
+
+    @Test func `every datagram of a burst larger than a batch comes back unchanged`() async throws {
+        try await withEcho { _, socket in
+            let wrong = await onThread {
+                let client = PlainSocket()
+                var wrong = 0
+                // In runs that fit any kernel's buffers.
+                for run in 0..<10 {
+                    for number in 0..<100 {
+                        client.send(
+                            [UInt8](repeating: UInt8(number), count: 1 + number * 12 + run), to: socket.endpoint)
+                    }
+                    for number in 0..<100 {
+                        let expected = [UInt8](repeating: UInt8(number), count: 1 + number * 12 + run)
+                        if client.receive() != expected { wrong += 1 }
+                    }
+                }
+                return wrong
+            }
+            #expect(wrong == 0)
+        }
+    }
+
+    @Test func `a deadline set by a control call is met though no packet comes`() async throws {
+        try await withEcho { echo, socket in
+            let client = PlainSocket()
+            // Sending gives the client its port; the echo says that the loop runs.
+            let echoed = await onThread {
+                client.send([1], to: socket.endpoint)
+                return client.receive()
+            }
+            #expect(echoed == [1])
+
+            let start = MonotonicClock.now
+            await echo.greet(client.endpoint, after: .milliseconds(30))
+            #expect(await onThread { client.receive() } == Array("hello".utf8))
+            #expect(MonotonicClock.now - start >= .milliseconds(30))
+        }
+    }
+
+    @Test func `control calls work before, during and after the loop, and a loop can run again`() async throws {
+        let executor = try LoopExecutor(name: "echo")
+        let echo = Echo(on: executor)
+        let socket = try UDPSocket(binding: try #require(Endpoint("127.0.0.1:0")))
+        for _ in 0..<3 {
+            #expect(await echo.largestBatch == 0)
+            let running = Task { try await executor.run(echo, sockets: [socket]) }
+            #expect(await echo.largestBatch == 0)
+            running.cancel()
+            try await running.value
+        }
+        #expect(await echo.largestBatch == 0)
+    }
+
+    @Test func `an address that is not this host's is an error that says so`() throws {
+        let endpoint = try #require(Endpoint("192.0.2.1:1"))
+        let error = #expect(throws: PacketIOError.self) { _ = try UDPSocket(binding: endpoint) }
+        #expect(error?.description.contains("this host has no such address") == true)
+    }
+}
+
+/// A blocking IPv4 client on loopback.
+final class PlainSocket: Sendable {
+    private let descriptor = pio_udp_client(4)
+
+    deinit { pio_close(descriptor) }
+
+    var endpoint: Endpoint {
+        var own = pio_address()
+        _ = unsafe pio_local_address(descriptor, &own)
+        return Endpoint(address: IPAddress(v4: 0x7f00_0001), port: own.port)
+    }
+
+    func send(_ bytes: [UInt8], to endpoint: Endpoint) {
+        var to = pio_address(
+            high: endpoint.address.high, low: endpoint.address.low, zone: 0, port: endpoint.port,
+            family: endpoint.address.family.rawValue)
+        _ = unsafe pio_send_to(descriptor, bytes, bytes.count, &to)
+    }
+
+    /// The next datagram; empty if none comes for long.
+    func receive() -> [UInt8] {
+        var from = pio_address()
+        var bytes = [UInt8](repeating: 0, count: 2_048)
+        let count = unsafe pio_receive_from(descriptor, &bytes, bytes.count, &from, 20_000)
+        return Array(bytes[..<max(0, Int(count))])
+    }
+}
+
+/// Runs what blocks on a thread of its own: tasks have few, and the loop's callers need one.
+func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    await withCheckedContinuation { done in
+        Thread.detachNewThread { done.resume(returning: body()) }
+    }
+}
