@@ -91,7 +91,7 @@ let package = Package(
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
             exclude: ["README.md", "Protos", "generate"]),
-        shared("Bus", nio + ["Time", protobuf, logging]),
+        shared("Bus", ["Time", protobuf, logging]),
         shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
             "ServiceKit",
@@ -129,6 +129,10 @@ let package = Package(
                 name: "ProtocGenRoost",
                 dependencies: [.product(name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")],
                 path: "Shared/ProtocGenRoost", exclude: ["README.md"], swiftSettings: strict),
+
+            .executableTarget(
+                name: "BusBench", dependencies: ["Bus", "Time", protobuf, logging], path: "Tests/Bench/bus",
+                swiftSettings: [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]),
 
             tests("Time"),
             tests("Bytes"),
