@@ -29,10 +29,13 @@ func shared(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 }
 
 /// One of the four servers: the library holds it, the executable is a thin `main`.
-func service(_ folder: String, _ module: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> [Target] {
+func service(_ folder: String, _ module: String, _ dependencies: [Target.Dependency], exclude: [String] = [])
+    -> [Target]
+{
     [
         .target(
-            name: module, dependencies: dependencies, path: "Services/\(folder)", exclude: ["README.md", "main"] + exclude,
+            name: module, dependencies: dependencies, path: "Services/\(folder)",
+            exclude: ["README.md", "main"] + exclude,
             swiftSettings: strict),
         .executableTarget(
             name: module + "Main", dependencies: [.byName(name: module)], path: "Services/\(folder)/main",
@@ -72,8 +75,10 @@ let package = Package(
     ],
     targets: [
         // C, in rows by what they wrap.
-        .systemLibrary(name: "COpenSSL", path: "Shared/C/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", path: "Shared/C/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(name: "CPacketIO", path: "Shared/C/CPacketIO"),
         .target(name: "CProcess", path: "Shared/C/CProcess"),
 
@@ -86,7 +91,7 @@ let package = Package(
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
             exclude: ["README.md", "Protos", "generate"]),
-        shared("Bus", nio + ["Time", protobuf, logging]),
+        shared("Bus", ["Time", protobuf, logging]),
         shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
             "ServiceKit",
@@ -98,7 +103,8 @@ let package = Package(
             ]),
         shared("Attachment", ["Time", "Bus", "Messages", "ServiceKit", logging, lifecycle]),
     ]
-        + service("registry", "Registry", [protobuf, "Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
+        + service(
+            "registry", "Registry", [protobuf, "Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
         + service("sfu-node", "SFUNode", ["Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
         + service(
             "signal", "Signal",
@@ -111,7 +117,8 @@ let package = Package(
         + service(
             "turn", "Turn",
             [
-                "Time", "Bytes", "Addresses", "STUN", "PacketIO", "Bus", "Messages", "ServiceKit", "Attachment", logging,
+                "Time", "Bytes", "Addresses", "STUN", "PacketIO", "Bus", "Messages", "ServiceKit", "Attachment",
+                logging,
                 lifecycle,
             ])
         + [
@@ -122,6 +129,10 @@ let package = Package(
                 name: "ProtocGenRoost",
                 dependencies: [.product(name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")],
                 path: "Shared/ProtocGenRoost", exclude: ["README.md"], swiftSettings: strict),
+
+            .executableTarget(
+                name: "BusBench", dependencies: ["Bus", "Time", protobuf, logging], path: "Tests/Bench/bus",
+                swiftSettings: [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]),
 
             tests("Time"),
             tests("Bytes"),

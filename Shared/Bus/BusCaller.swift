@@ -98,6 +98,8 @@ extension BusCaller {
         _ method: String, options: CallOptions
     ) async throws(BusStatus) -> BusCall<Request, Reply> {
         let stream = try await open(method, options: options)
+        // The called may be the first to speak.
+        stream.connection.writeOut()
         return BusCall(
             requests: BusWriter(connection: stream.connection, id: stream.id, handle: stream.handle),
             replies: BusReplies(inbound: stream.inbound, handle: stream.handle))

@@ -13,9 +13,9 @@ extension BusConnection {
     func loop() {
         var buffer = [UInt8](repeating: 0, count: BusConnection.readBytes)
         while true {
+            writeOut(afterStall: true)
             let now = MonotonicClock.now
             let (wakesAt, wantsWrite, isOver) = state.withLock { state -> (Instant, Bool, Bool) in
-                flush(&state)
                 let stall = state.stalledSince.map { $0 + limits.writeStall } ?? .distantFuture
                 state.wakesAt = min(state.machine.nextDeadline, stall)
                 let isDone = state.machine.isDrained && state.waitingBytes == 0
@@ -61,24 +61,29 @@ extension BusConnection {
         return nil
     }
 
+    /// Takes bytes under one lock, hands on what they hold, and writes all answers at once.
     private func take(_ bytes: Span<UInt8>) throws(ProtocolViolation) {
         let now = MonotonicClock.now
         var violation: ProtocolViolation?
-        state.withLock { state in
+        let work = state.withLock { state -> [Work] in
             do throws(ProtocolViolation) {
                 try state.machine.receive(bytes, now: now)
             } catch {
                 violation = error
             }
-            dispatch(&state)
+            state.corkedThread = currentThread()
+            return takeWork(&state)
         }
+        perform(work)
+        state.withLock { $0.corkedThread = 0 }
+        writeOut()
         if let violation { throw violation }
     }
 
     private func keepTime() throws(ProtocolViolation) {
         let now = MonotonicClock.now
         var violation: ProtocolViolation?
-        state.withLock { state in
+        let work = state.withLock { state -> [Work] in
             do throws(ProtocolViolation) {
                 try state.machine.timeout(now: now)
             } catch {
@@ -90,37 +95,10 @@ extension BusConnection {
             if state.waitingBytes > limits.outboundCap {
                 violation = ProtocolViolation("the peer does not read its answers")
             }
-            dispatch(&state)
+            return takeWork(&state)
         }
+        perform(work)
+        writeOut()
         if let violation { throw violation }
-    }
-
-    /// Under the lock: hands events to those who wait for them.
-    private func dispatch(_ state: inout State) {
-        var events: [ConnectionMachine.Event] = []
-        swap(&events, &state.machine.events)
-        for event in events {
-            switch event {
-            case .ready(let name):
-                state.peerName = name
-                ready.fire()
-            case .opened(let id, let head): serve(id, head, &state)
-            case .message(let id, let bytes, let last):
-                state.entries[id]?.inbound.add(bytes)
-                if last, let entry = state.entries[id], entry.task != nil { entry.inbound.finish(.ok) }
-            case .halfClosed(let id): state.entries[id]?.inbound.finish(.ok)
-            case .ended(let id, let status), .abandoned(let id, let status):
-                guard let entry = state.entries.removeValue(forKey: id) else { continue }
-                entry.inbound.finish(status)
-                entry.task?.cancel()
-                for cell in entry.waiting { cell.fire() }
-            case .writable(let id):
-                guard let waiting = state.entries[id]?.waiting else { continue }
-                state.entries[id]?.waiting = []
-                for cell in waiting { cell.fire() }
-            case .goingAway: unusable.fire()
-            }
-        }
-        flush(&state)
     }
 }

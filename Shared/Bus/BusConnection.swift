@@ -9,6 +9,8 @@ import Time
 package final class BusConnection: BusCaller, Sendable {
     struct Entry {
         let inbound: InboundQueue
+        /// The peer made the call.
+        var isServed = false
         var task: Task<Void, Never>?
         var waiting: [WaitCell] = []
     }
@@ -21,6 +23,10 @@ package final class BusConnection: BusCaller, Sendable {
         /// What is being written, from `offset` on.
         var writing: [UInt8] = []
         var offset = 0
+        /// Some thread is in `writeOut`; what others append meanwhile, it takes along.
+        var isWriting = false
+        /// The connection's thread, while it hands on what it read: it writes all answers at once, afterwards.
+        var corkedThread: UInt = 0
         var stalledSince: Instant?
         /// When the thread wakes by itself.
         var wakesAt = Instant.zero
@@ -92,7 +98,7 @@ package final class BusConnection: BusCaller, Sendable {
             connection: self, id: id, inbound: inbound, handle: CallHandle(connection: self, id: id))
     }
 
-    private func makeQueue(_ id: UInt64) -> InboundQueue {
+    func makeQueue(_ id: UInt64) -> InboundQueue {
         // Credit goes back in halves: few frames, and never a stall of a steady reader.
         InboundQueue(grantAt: limits.streamCredit / 2) { [weak self] bytes in
             self?.change { $0.machine.consumed(bytes, on: id) }
@@ -111,13 +117,13 @@ package final class BusConnection: BusCaller, Sendable {
                 guard let maySend = state.machine.maySend(on: id) else {
                     return .failed(BusStatus(.cancelled, "the call is over"))
                 }
-                let cell = WaitCell()
                 if !maySend {
+                    let cell = WaitCell()
                     state.entries[id]?.waiting.append(cell)
-                    flush(&state)
                     return .wait(cell)
                 }
                 if state.waitingBytes > limits.outboundHighWater {
+                    let cell = WaitCell()
                     state.waitingForRoom.append(cell)
                     return .wait(cell)
                 }
@@ -126,9 +132,9 @@ package final class BusConnection: BusCaller, Sendable {
                 } catch {
                     return .failed(error)
                 }
-                flush(&state)
                 return .sent
             }
+            writeOut()
             switch outcome {
             case .sent: return
             case .failed(let status): throw status
@@ -170,30 +176,50 @@ package final class BusConnection: BusCaller, Sendable {
 
     // MARK: state
 
-    private func change(_ body: (inout State) -> Void) {
-        state.withLock { state in
-            guard state.end == nil else { return }
-            body(&state)
-            flush(&state)
+    /// Changes the state, where the connection still is, and writes what came of it.
+    @discardableResult
+    func change<Outcome: Sendable>(_ body: (inout State) -> Outcome) -> Outcome? {
+        let outcome = state.withLock { state -> Outcome? in
+            guard state.end == nil else { return nil }
+            return body(&state)
+        }
+        writeOut()
+        return outcome
+    }
+
+    /// Writes what the socket takes, without holding the lock meanwhile; after a stall only the connection's thread goes on.
+    func writeOut(afterStall: Bool = false) {
+        let thread = currentThread()
+        while true {
+            let chunk = state.withLock { state -> (bytes: [UInt8], offset: Int)? in
+                guard !state.isWriting, state.corkedThread != thread, state.end == nil else { return nil }
+                guard afterStall || state.stalledSince == nil else { return nil }
+                if state.offset == state.writing.count {
+                    state.writing.removeAll(keepingCapacity: state.writing.count <= 64 << 10)
+                    state.offset = 0
+                    swap(&state.writing, &state.machine.outbound)
+                }
+                guard !state.writing.isEmpty else { return nil }
+                state.isWriting = true
+                return (state.writing, state.offset)
+            }
+            guard let chunk else { return }
+            let outcome = transport.write(chunk.bytes, from: chunk.offset)
+            guard wrote(outcome) else { return }
         }
     }
 
-    /// Writes what the socket takes; the thread writes the rest.
-    func flush(_ state: inout State) {
-        var wrote = false
-        while true {
-            if state.offset == state.writing.count {
-                state.writing.removeAll(keepingCapacity: state.writing.count <= 64 << 10)
-                state.offset = 0
-                swap(&state.writing, &state.machine.outbound)
-                if state.writing.isEmpty { break }
-            }
-            switch transport.write(state.writing, from: state.offset) {
+    /// Keeps account of a write; whether to go on.
+    private func wrote(_ outcome: TransportOutcome) -> Bool {
+        let (goesOn, cells) = state.withLock { state -> (Bool, [WaitCell]) in
+            state.isWriting = false
+            switch outcome {
             case .bytes(let count):
                 state.offset += count
                 state.stalledSince = nil
-                wrote = true
-                continue
+                guard state.waitingBytes <= limits.outboundHighWater else { return (true, []) }
+                defer { state.waitingForRoom = [] }
+                return (true, state.waitingForRoom)
             case .wouldBlock:
                 if state.stalledSince == nil {
                     state.stalledSince = MonotonicClock.now
@@ -203,12 +229,10 @@ package final class BusConnection: BusCaller, Sendable {
                 // The thread reads the end of it, and says why.
                 transport.shutdown()
             }
-            break
+            return (false, [])
         }
-        if wrote, state.waitingBytes <= limits.outboundHighWater, !state.waitingForRoom.isEmpty {
-            for cell in state.waitingForRoom { cell.fire() }
-            state.waitingForRoom = []
-        }
+        for cell in cells { cell.fire() }
+        return goesOn
     }
 
     func finish(_ status: BusStatus) {
@@ -234,54 +258,5 @@ package final class BusConnection: BusCaller, Sendable {
         unusable.fire()
         closed.fire()
         ended.onClose?()
-    }
-
-    // MARK: calls to us
-
-    /// Under the lock: registers the call, and starts its task.
-    func serve(_ id: UInt64, _ head: CallHead, _ state: inout State) {
-        guard let handler = router.handler(of: head.method) else {
-            state.machine.finish(id, BusStatus(.unimplemented, "nobody here answers \(head.method)"))
-            return
-        }
-        let inbound = makeQueue(id)
-        let peer = PeerIdentity(
-            name: state.peerName, userID: transport.peer.userID, processID: transport.peer.processID)
-        let context = CallContext(
-            metadata: head.metadata, deadline: head.timeout.map { MonotonicClock.now + $0 }, method: head.method,
-            peer: peer, caller: self)
-        let call = ServedCall(connection: self, id: id, inbound: inbound, context: context)
-        var entry = Entry(inbound: inbound)
-        entry.task = Task { [self] in
-            do {
-                respond(id, .success(try await handler(call)))
-            } catch let status as BusStatus {
-                respond(id, .failure(status))
-            } catch is CancellationError {
-                respond(id, .failure(BusStatus(.cancelled, "the handler was cancelled")))
-            } catch {
-                logger.warning("a call failed", metadata: ["method": "\(head.method)", "reason": "\(error)"])
-                respond(id, .failure(BusStatus(.unknown, "\(error)")))
-            }
-        }
-        state.entries[id] = entry
-    }
-
-    private func respond(_ id: UInt64, _ result: Result<[UInt8]?, BusStatus>) {
-        change { state in
-            state.entries.removeValue(forKey: id)
-            switch result {
-            case .success(nil): state.machine.finish(id, .ok)
-            case .failure(let status): state.machine.finish(id, status)
-            case .success(let message?):
-                do throws(BusStatus) {
-                    try state.machine.send(message, on: id, last: true)
-                } catch {
-                    state.machine.finish(id, error)
-                }
-            }
-        }
-        // A connection that goes away ends with its last call.
-        if state.withLock({ $0.machine.isDrained }) { waker.wake() }
     }
 }

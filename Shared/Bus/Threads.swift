@@ -59,3 +59,6 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     pthread_detach(thread)
     return true
 }
+
+/// The number of the thread that asks; never 0.
+func currentThread() -> UInt { UInt(pthread_self()) }

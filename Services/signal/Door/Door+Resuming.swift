@@ -14,26 +14,26 @@ extension Door {
             guard pieces.count == 2 else { throw Self.resumeFailed }
             let hash = Digest.secretHash(pieces[1])
             let secret = Digest.randomText(length: 22)
-            let (session, frames): (Session, [[UInt8]])
+            let session: Session
             if let here = sessions[pieces[0]] {
                 guard here.accepts(tokenHash: hash) else { throw Self.resumeFailed }
-                guard let missed = here.machine.resumed(after: seq) else { throw Self.resumeFailed }
+                guard here.machine.resumed(after: seq) != nil else { throw Self.resumeFailed }
+                here.isCatchingUp = true
                 here.socket?.send(.cut(.replaced, "This session goes on in another connection."))
                 here.rotate(tokenHash: Digest.secretHash(secret))
-                (session, frames) = (here, missed)
+                session = here
                 enter(session, socket)
                 await writeRecord(session)
             } else {
                 guard !isClosing else { throw RequestError(.unavailable, "This server is closing.") }
                 session = try await takeOver(pieces[0], hash: hash, newHash: Digest.secretHash(secret), seq: seq)
-                frames = session.machine.unacknowledged(after: seq) ?? []
                 enter(session, socket)
             }
             let ice = await iceServers(session: session.id)
             guard sessions[session.id] === session, session.socket?.id == socket.id else { return }
             socket.send(.entered(true, welcome(session, id, secret: secret, ice: ice)))
-            for frame in frames { socket.send(.text(frame)) }
-            sendUnsent(session, after: frames.isEmpty ? seq : seq + UInt64(frames.count))
+            for frame in session.machine.unacknowledged(after: seq) ?? [] { socket.send(.text(frame)) }
+            session.isCatchingUp = false
             greet(session)
             await returnToRooms(session, positions: rooms)
         } catch {
@@ -49,12 +49,6 @@ extension Door {
         } else {
             session.machine.socketLost(now: MonotonicClock.now)
         }
-    }
-
-    /// What was numbered between the replay's making and its sending was written too early for this socket: once more. The client
-    /// drops repeats by their number.
-    private func sendUnsent(_ session: Session, after seq: UInt64) {
-        for frame in session.machine.unacknowledged(after: seq) ?? [] { session.socket?.send(.text(frame)) }
     }
 
     /// Takes a session over from where it was.
@@ -87,6 +81,7 @@ extension Door {
             id: id, person: record.person, name: record.name, keyHash: record.keyHash, tokenHash: newHash,
             machine: machine)
         session.tokenBefore = hash
+        session.isCatchingUp = true
         for room in record.rooms {
             session.stays[room.room] = Stay(
                 member: room.member, isCall: room.isCall, topology: room.topology, media: room.media, cursor: 0)

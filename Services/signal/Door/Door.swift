@@ -167,7 +167,7 @@ actor Door {
     /// Numbers a message and sends it, or keeps it until the client is back.
     func push(_ body: [UInt8], to session: Session) {
         switch session.machine.push(body) {
-        case .write(let bytes): session.socket?.send(.text(bytes))
+        case .write(let bytes): if !session.isCatchingUp { session.socket?.send(.text(bytes)) }
         case .kept: break
         case .overflow:
             session.socket?.send(.cut(.slowReader, "Messages are not being acknowledged."))

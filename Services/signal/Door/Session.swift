@@ -31,6 +31,8 @@ final class Session {
     var tokenBefore = ""
     var machine: SessionMachine
     var socket: Socket?
+    /// A resume is being answered: messages are kept, for they would overtake the answer and what was missed.
+    var isCatchingUp = false
     var stays: [String: Stay] = [:]
     /// Requests waiting for their room's earlier ones.
     var queues: [String: [(id: UInt64, request: ClientRequest)]] = [:]

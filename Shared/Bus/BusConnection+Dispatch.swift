@@ -1,0 +1,134 @@
+import Logging
+import Synchronization
+import Time
+
+/// What the machine's events lead to.
+extension BusConnection {
+    /// An event with those whom it concerns: found under the lock, done outside of it.
+    enum Work {
+        case ready
+        case unusable
+        case serve(UInt64, CallHead, InboundQueue, peerName: String)
+        case deliver(UInt64, [UInt8], InboundQueue, isEnd: Bool)
+        case finish(Entry, BusStatus)
+        case fire([WaitCell])
+    }
+
+    /// Under the lock: looks up whom the events concern.
+    func takeWork(_ state: inout State) -> [Work] {
+        guard !state.machine.events.isEmpty else { return [] }
+        var events: [ConnectionMachine.Event] = []
+        swap(&events, &state.machine.events)
+        var work: [Work] = []
+        work.reserveCapacity(events.count)
+        for event in events {
+            switch event {
+            case .ready(let name):
+                state.peerName = name
+                work.append(.ready)
+            case .opened(let id, let head):
+                let inbound = makeQueue(id)
+                state.entries[id] = Entry(inbound: inbound, isServed: true)
+                work.append(.serve(id, head, inbound, peerName: state.peerName))
+            case .message(let id, let bytes, let last):
+                guard let entry = state.entries[id] else { continue }
+                work.append(.deliver(id, bytes, entry.inbound, isEnd: last && entry.isServed))
+            case .halfClosed(let id):
+                state.entries[id]?.inbound.finish(.ok)
+            case .ended(let id, let status), .abandoned(let id, let status):
+                guard let entry = state.entries.removeValue(forKey: id) else { continue }
+                work.append(.finish(entry, status))
+            case .writable(let id):
+                guard let waiting = state.entries[id]?.waiting, !waiting.isEmpty else { continue }
+                state.entries[id]?.waiting = []
+                work.append(.fire(waiting))
+            case .goingAway: work.append(.unusable)
+            }
+        }
+        return work
+    }
+
+    /// Outside of the lock, on the connection's thread. A handler runs here until it first waits, with its request at hand where
+    /// that came along: a short one answers without a change of threads.
+    func perform(_ work: [Work]) {
+        var toServe: (id: UInt64, head: CallHead, inbound: InboundQueue, peerName: String)?
+        for item in work {
+            if let call = toServe {
+                if case .deliver(call.id, let bytes, let inbound, let isEnd) = item {
+                    inbound.add(bytes)
+                    if isEnd { inbound.finish(.ok) }
+                    serve(call.id, call.head, call.inbound, peerName: call.peerName)
+                    toServe = nil
+                    continue
+                }
+                serve(call.id, call.head, call.inbound, peerName: call.peerName)
+                toServe = nil
+            }
+            switch item {
+            case .ready: ready.fire()
+            case .unusable: unusable.fire()
+            case .serve(let id, let head, let inbound, let name): toServe = (id, head, inbound, name)
+            case .deliver(_, let bytes, let inbound, let isEnd):
+                inbound.add(bytes)
+                if isEnd { inbound.finish(.ok) }
+            case .finish(let entry, let status):
+                entry.inbound.finish(status)
+                entry.task?.cancel()
+                for cell in entry.waiting { cell.fire() }
+            case .fire(let cells):
+                for cell in cells { cell.fire() }
+            }
+        }
+        if let call = toServe { serve(call.id, call.head, call.inbound, peerName: call.peerName) }
+    }
+
+    private func serve(_ id: UInt64, _ head: CallHead, _ inbound: InboundQueue, peerName: String) {
+        guard let handler = router.handler(of: head.method) else {
+            return respond(id, .failure(BusStatus(.unimplemented, "nobody here answers \(head.method)")))
+        }
+        let peer = PeerIdentity(
+            name: peerName, userID: transport.peer.userID, processID: transport.peer.processID)
+        let context = CallContext(
+            metadata: head.metadata, deadline: head.timeout.map { MonotonicClock.now + $0 }, method: head.method,
+            peer: peer, caller: self)
+        let call = ServedCall(connection: self, id: id, inbound: inbound, context: context)
+        let task = Task.immediate { [self] in
+            do {
+                respond(id, .success(try await handler(call)))
+            } catch let status as BusStatus {
+                respond(id, .failure(status))
+            } catch is CancellationError {
+                respond(id, .failure(BusStatus(.cancelled, "the handler was cancelled")))
+            } catch {
+                logger.warning("a call failed", metadata: ["method": "\(head.method)", "reason": "\(error)"])
+                respond(id, .failure(BusStatus(.unknown, "\(error)")))
+            }
+        }
+        let isOver = state.withLock { state -> Bool in
+            guard state.entries[id] != nil else { return true }
+            state.entries[id]?.task = task
+            return false
+        }
+        // Answered already, or the connection ended meanwhile: then nobody else would tell it.
+        if isOver { task.cancel() }
+    }
+
+    private func respond(_ id: UInt64, _ result: Result<[UInt8]?, BusStatus>) {
+        let isDrained = change { state -> Bool in
+            state.entries.removeValue(forKey: id)
+            switch result {
+            case .success(nil): state.machine.finish(id, .ok)
+            case .failure(let status): state.machine.finish(id, status)
+            case .success(let message?):
+                do throws(BusStatus) {
+                    try state.machine.send(message, on: id, last: true)
+                } catch {
+                    state.machine.finish(id, error)
+                }
+            }
+            return state.machine.isDrained
+        }
+        // A connection that goes away ends with its last call.
+        if isDrained == true { waker.wake() }
+    }
+}
