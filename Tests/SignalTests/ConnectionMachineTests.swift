@@ -20,9 +20,11 @@ private func cutCode(_ action: ConnectionMachine.Action) -> ErrorCode? {
 @Test func `a socket begins with hello`() {
     var machine = ConnectionMachine(now: .zero)
 
-    #expect(machine.receive(hello, now: .zero) == .signIn(id: 1, version: 1, name: "Ann", key: key))
+    let value1 = machine.receive(hello, now: .zero)
+    #expect(value1 == .signIn(id: 1, version: 1, name: "Ann", key: key))
     machine.entered(true, now: .zero)
-    #expect(machine.receive(frame("{\"type\":\"ack\",\"seq\":4}"), now: .zero) == .ack(seq: 4))
+    let value2 = machine.receive(frame("{\"type\":\"ack\",\"seq\":4}"), now: .zero)
+    #expect(value2 == .ack(seq: 4))
 }
 
 @Test func `a refused hello may be tried again`() {
@@ -30,7 +32,8 @@ private func cutCode(_ action: ConnectionMachine.Action) -> ErrorCode? {
     _ = machine.receive(hello, now: .zero)
     machine.entered(false, now: .zero)
 
-    #expect(machine.receive(hello, now: .zero) == .signIn(id: 1, version: 1, name: "Ann", key: key))
+    let value3 = machine.receive(hello, now: .zero)
+    #expect(value3 == .signIn(id: 1, version: 1, name: "Ann", key: key))
 }
 
 @Test(
@@ -42,9 +45,11 @@ private func cutCode(_ action: ConnectionMachine.Action) -> ErrorCode? {
 func `what is no message of ours cuts the socket`(text: String, code: ErrorCode) {
     var machine = ConnectionMachine(now: .zero)
 
-    #expect(cutCode(machine.receive(frame(text), now: .zero)) == code)
+    let value4 = cutCode(machine.receive(frame(text), now: .zero))
+    #expect(value4 == code)
     #expect(machine.nextDeadline == nil)
-    #expect(machine.receive(hello, now: .zero) == .nothing)
+    let value5 = machine.receive(hello, now: .zero)
+    #expect(value5 == .nothing)
 }
 
 @Test func `a request with a wrong field is refused, and the socket goes on`() {
@@ -59,7 +64,8 @@ func `what is no message of ours cuts the socket`(text: String, code: ErrorCode)
     }
     #expect(id == 9)
     #expect(error.code == .badRequest)
-    #expect(machine.receive(frame("{\"type\":\"ping\",\"id\":10}"), now: .zero) == .pong(id: 10))
+    let value6 = machine.receive(frame("{\"type\":\"ping\",\"id\":10}"), now: .zero)
+    #expect(value6 == .pong(id: 10))
 }
 
 @Test func `ten thousand messages at once are a flood, fifty a second are not`() {
@@ -80,7 +86,10 @@ func `what is no message of ours cuts the socket`(text: String, code: ErrorCode)
     var quiet = signedIn()
     var stranger = ConnectionMachine(now: .zero)
 
-    #expect(quiet.timeout(now: .zero + .seconds(44)) == .nothing)
-    #expect(cutCode(quiet.timeout(now: .zero + .seconds(45))) == .idle)
-    #expect(cutCode(stranger.timeout(now: .zero + .seconds(15))) == .signInFirst)
+    let value7 = quiet.timeout(now: .zero + .seconds(44))
+    #expect(value7 == .nothing)
+    let value8 = cutCode(quiet.timeout(now: .zero + .seconds(45)))
+    #expect(value8 == .idle)
+    let value9 = cutCode(stranger.timeout(now: .zero + .seconds(15)))
+    #expect(value9 == .signInFirst)
 }

@@ -20,10 +20,14 @@ private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
 @Test func `a replica follows the events in order and knows gaps and repeats`() {
     var replica = RoomReplica(state: state(epoch: 1, seq: 4))
 
-    #expect(replica.apply(joined(5, "a")) == .applied)
-    #expect(replica.apply(joined(5, "a")) == .repeated)
-    #expect(replica.apply(joined(7, "b")) == .gap)
-    #expect(replica.apply(joined(6, "b")) == .applied)
+    let value1 = replica.apply(joined(5, "a"))
+    #expect(value1 == .applied)
+    let value2 = replica.apply(joined(5, "a"))
+    #expect(value2 == .repeated)
+    let value3 = replica.apply(joined(7, "b"))
+    #expect(value3 == .gap)
+    let value4 = replica.apply(joined(6, "b"))
+    #expect(value4 == .applied)
     #expect(replica.state.members.map(\.memberID) == ["a", "b"])
     #expect(replica.events(after: 4)?.map(\.seq) == [5, 6])
     #expect(replica.events(after: 6) == [])
@@ -33,9 +37,12 @@ private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
 @Test func `an older snapshot changes nothing, a newer life of the room does`() {
     var replica = RoomReplica(state: state(epoch: 2, seq: 4))
 
-    #expect(!replica.replace(with: state(epoch: 1, seq: 9)))
-    #expect(!replica.replace(with: state(epoch: 2, seq: 3)))
-    #expect(replica.replace(with: state(epoch: 3, seq: 1)))
+    let value5 = replica.replace(with: state(epoch: 1, seq: 9))
+    #expect(!value5)
+    let value6 = replica.replace(with: state(epoch: 2, seq: 3))
+    #expect(!value6)
+    let value7 = replica.replace(with: state(epoch: 3, seq: 1))
+    #expect(value7)
     #expect(replica.state.epoch == 3)
 }
 
@@ -54,6 +61,7 @@ private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
     event.seq = 1
     event.ended.reason = .moved
 
-    #expect(replica.apply(event) == .applied)
+    let value8 = replica.apply(event)
+    #expect(value8 == .applied)
     #expect(!replica.isEnded)
 }

@@ -20,11 +20,15 @@ private let body = Array("{\"type\":\"x\"}".utf8)
     _ = session.push(body)
     session.socketLost(now: .zero)
 
-    #expect(session.push(body) == .kept)
-    #expect(session.push(body) == .kept)
-    #expect(session.resumed(after: 1)?.map(text) == ["{\"seq\":2,\"type\":\"x\"}", "{\"seq\":3,\"type\":\"x\"}"])
+    let value1 = session.push(body)
+    #expect(value1 == .kept)
+    let value2 = session.push(body)
+    #expect(value2 == .kept)
+    let value3 = session.resumed(after: 1)?.map(text)
+    #expect(value3 == ["{\"seq\":2,\"type\":\"x\"}", "{\"seq\":3,\"type\":\"x\"}"])
     session.acknowledge(2)
-    #expect(session.resumed(after: 3) == [])
+    let value4 = session.resumed(after: 3)
+    #expect(value4 == [])
 }
 
 @Test func `a position that was acknowledged long ago, or never given out, cannot be resumed`() {
@@ -32,9 +36,12 @@ private let body = Array("{\"type\":\"x\"}".utf8)
     for _ in 0..<5 { _ = session.push(body) }
     session.acknowledge(4)
 
-    #expect(session.resumed(after: 2) == nil)
-    #expect(session.resumed(after: 6) == nil)
-    #expect(session.resumed(after: 4)?.count == 1)
+    let value5 = session.resumed(after: 2)
+    #expect(value5 == nil)
+    let value6 = session.resumed(after: 6)
+    #expect(value6 == nil)
+    let value7 = session.resumed(after: 4)?.count
+    #expect(value7 == 1)
 }
 
 @Test func `a session ends thirty seconds after its socket`() {
@@ -56,18 +63,25 @@ private let body = Array("{\"type\":\"x\"}".utf8)
     limits.bytes = 100
     var bytes = SessionMachine(limits: limits)
 
-    #expect((0..<4).map { _ in frames.push(body) }.last == .overflow)
-    #expect((0..<5).map { _ in bytes.push(body) }.last == .overflow)
+    let many = (0..<4).map { _ in frames.push(body) }
+    let large = (0..<5).map { _ in bytes.push(body) }
+
+    #expect(many.last == .overflow)
+    #expect(large.last == .overflow)
 }
 
 @Test func `a repeated request gets the same answer and is not run again`() {
     var session = SessionMachine()
     let answer = Array("{}".utf8)
 
-    #expect(session.begin(7) == .run)
-    #expect(session.begin(7) == .wait)
-    #expect(session.answered(7, answer))
-    #expect(session.begin(7) == .repeatAnswer(answer))
+    let value8 = session.begin(7)
+    #expect(value8 == .run)
+    let value9 = session.begin(7)
+    #expect(value9 == .wait)
+    let value10 = session.answered(7, answer)
+    #expect(value10)
+    let value11 = session.begin(7)
+    #expect(value11 == .repeatAnswer(answer))
 }
 
 @Test func `a client may not have endless requests open`() {
@@ -75,8 +89,10 @@ private let body = Array("{\"type\":\"x\"}".utf8)
     limits.openRequests = 2
     var session = SessionMachine(limits: limits)
 
-    #expect(session.begin(1) == .run)
-    #expect(session.begin(2) == .run)
+    let value12 = session.begin(1)
+    #expect(value12 == .run)
+    let value13 = session.begin(2)
+    #expect(value13 == .run)
     guard case .refuse(let error) = session.begin(3) else {
         Issue.record("the third was let in")
         return
@@ -93,5 +109,6 @@ private let body = Array("{\"type\":\"x\"}".utf8)
 
     #expect(new.lastSeq == 4)
     #expect(new.unacknowledged(after: 2)?.map(text) == ["{\"seq\":3,\"type\":\"x\"}", "{\"seq\":4,\"type\":\"x\"}"])
-    #expect(new.push(body) == .write(Array("{\"seq\":5,\"type\":\"x\"}".utf8)))
+    let value14 = new.push(body)
+    #expect(value14 == .write(Array("{\"seq\":5,\"type\":\"x\"}".utf8)))
 }
