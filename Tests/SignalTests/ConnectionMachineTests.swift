@@ -40,7 +40,7 @@ private func cutCode(_ action: ConnectionMachine.Action) -> ErrorCode? {
     arguments: [
         ("{", ErrorCode.badJSON), ("[]", .badJSON), ("{\"type\":\"ping\"}", .badJSON),
         ("{\"type\":\"root\",\"id\":1}", .unknownType),
-        ("{\"id\":1}", .unknownType), ("{\"type\":\"leave\",\"id\":1,\"room\":\"r\"}", .signInFirst),
+        ("{\"id\":1}", .badJSON), ("{\"type\":\"leave\",\"id\":1,\"room\":\"r\"}", .signInFirst),
     ])
 func `what is no message of ours cuts the socket`(text: String, code: ErrorCode) {
     var machine = ConnectionMachine(now: .zero)
