@@ -64,7 +64,7 @@ private let body = Array("{\"type\":\"x\"}".utf8)
     var bytes = SessionMachine(limits: limits)
 
     let many = (0..<4).map { _ in frames.push(body) }
-    let large = (0..<5).map { _ in bytes.push(body) }
+    let large = (0..<6).map { _ in bytes.push(body) }
 
     #expect(many.last == .overflow)
     #expect(large.last == .overflow)
