@@ -60,7 +60,7 @@ private let body = Array("{\"type\":\"x\"}".utf8)
     limits.frames = 3
     var frames = SessionMachine(limits: limits)
     limits.frames = 1_000
-    limits.bytes = 100
+    limits.bytes = 90
     var bytes = SessionMachine(limits: limits)
 
     let many = (0..<4).map { _ in frames.push(body) }
