@@ -10,6 +10,8 @@ extension BusConnection {
         case unusable
         case serve(UInt64, CallHead, InboundQueue, peerName: String)
         case deliver(UInt64, [UInt8], InboundQueue, isEnd: Bool)
+        /// The caller sends no more; what came before stands before it.
+        case close(InboundQueue)
         case finish(Entry, BusStatus)
         case fire([WaitCell])
     }
@@ -34,7 +36,9 @@ extension BusConnection {
                 guard let entry = state.entries[id] else { continue }
                 work.append(.deliver(id, bytes, entry.inbound, isEnd: last && entry.isServed))
             case .halfClosed(let id):
-                state.entries[id]?.inbound.finish(.ok)
+                // Behind the messages before it, which are delivered outside of the lock.
+                guard let entry = state.entries[id] else { continue }
+                work.append(.close(entry.inbound))
             case .ended(let id, let status), .abandoned(let id, let status):
                 guard let entry = state.entries.removeValue(forKey: id) else { continue }
                 work.append(.finish(entry, status))
@@ -71,6 +75,7 @@ extension BusConnection {
             case .deliver(_, let bytes, let inbound, let isEnd):
                 inbound.add(bytes)
                 if isEnd { inbound.finish(.ok) }
+            case .close(let inbound): inbound.finish(.ok)
             case .finish(let entry, let status):
                 entry.inbound.finish(status)
                 entry.task?.cancel()

@@ -13,7 +13,7 @@ extension ClientMessage {
             throw .cut(.badJSON, "This is not JSON as agreed: \(error).")
         }
         guard case .object = json else { throw .cut(.badJSON, "A message is a JSON object.") }
-        guard let type = json["type"]?.string else { throw .cut(.unknownType, "A message needs a type.") }
+        guard let type = json["type"]?.string else { throw .cut(.badJSON, "A message needs a type.") }
         if type == "ack" {
             guard let seq = json["seq"]?.count else { throw .cut(.badJSON, "An ack needs a seq.") }
             self = .ack(seq: seq)
