@@ -146,7 +146,7 @@ let package = Package(
             tests("Attachment", ["Bus", "Messages", "Time", logging]),
             tests("Registry", ["Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
-            tests("Signal", ["Bus", "Messages", "Store", "Time", logging]),
+            tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
             tests("Turn", ["STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),
         ],
     swiftLanguageModes: [.v6]

@@ -10,7 +10,8 @@ extension BusConnection {
         case unusable
         case serve(UInt64, CallHead, InboundQueue, peerName: String)
         case deliver(UInt64, [UInt8], InboundQueue, isEnd: Bool)
-        case end(InboundQueue)
+        /// The caller sends no more; what came before stands before it.
+        case close(InboundQueue)
         case finish(Entry, BusStatus)
         case fire([WaitCell])
     }
@@ -35,8 +36,9 @@ extension BusConnection {
                 guard let entry = state.entries[id] else { continue }
                 work.append(.deliver(id, bytes, entry.inbound, isEnd: last && entry.isServed))
             case .halfClosed(let id):
-                guard let inbound = state.entries[id]?.inbound else { continue }
-                work.append(.end(inbound))
+                // Behind the messages before it, which are delivered outside of the lock.
+                guard let entry = state.entries[id] else { continue }
+                work.append(.close(entry.inbound))
             case .ended(let id, let status), .abandoned(let id, let status):
                 guard let entry = state.entries.removeValue(forKey: id) else { continue }
                 work.append(.finish(entry, status))
@@ -73,7 +75,7 @@ extension BusConnection {
             case .deliver(_, let bytes, let inbound, let isEnd):
                 inbound.add(bytes)
                 if isEnd { inbound.finish(.ok) }
-            case .end(let inbound): inbound.finish(.ok)
+            case .close(let inbound): inbound.finish(.ok)
             case .finish(let entry, let status):
                 entry.inbound.finish(status)
                 entry.task?.cancel()

@@ -61,8 +61,11 @@ def test_another_camera_can_be_chosen_during_a_call(person):
     call(ann, bob)
     ann.click("Devices")
     ann.offers("Camera", role="combobox")
-    choices = ann.run("return [...document.querySelector('[data-testid=device-videoinput]').options].map(o => o.text)")
-    assert len(choices) == 3, f"three made-up cameras are to be chosen from, not {choices}"
+    # The browser tells the devices a moment after the dialog is there.
+    wait_until(
+        lambda: ann.run("return document.querySelector('[data-testid=device-videoinput]').options.length") == 3,
+        "three made-up cameras are to be chosen from", seen=ann.describe,
+    )  # fmt: skip
     ann.run("document.querySelector('[data-testid=device-videoinput]').focus(); return true")
     # Chromium's second made-up camera delivers pictures (Y16) that its own encoder drops; the third is fine.
     ann.press("ArrowDown", "ArrowDown")

@@ -63,11 +63,11 @@ import Time
             let clock = ContinuousClock()
             let start = clock.now
             // The registry may hear of the end after the caller does.
-            #expect(
-                await within {
-                    let moved = try? await b.place("r", dead: ("sfu-1", "1")).placement
-                    return moved?.nodeID == "sfu-2" && moved.map { $0.epoch > first.epoch } ?? false
-                })
+            let isMoved = await within {
+                guard let moved = try? await b.place("r", dead: ("sfu-1", "1")).placement else { return false }
+                return moved.nodeID == "sfu-2" && moved.epoch > first.epoch
+            }
+            #expect(isMoved)
             #expect(clock.now - start < .seconds(3))
         }
     }
@@ -79,11 +79,13 @@ import Time
             let first = try await a.place("r").placement
 
             await cluster.kill("A")
-            #expect(await within { node.isOver })
+            let isOver = await within { node.isOver }
+            #expect(isOver)
             let again = TestNode("sfu-1", to: cluster.address("B"), rooms: ["r": first.epoch])
             defer { _ = again }
 
-            #expect(await within { (try? await b.place("r").placement) == first })
+            let isKept = await within { (try? await b.place("r").placement) == first }
+            #expect(isKept)
         }
     }
 
@@ -98,7 +100,8 @@ import Time
             try await Task.sleep(for: .milliseconds(600))
 
             redis.kill()
-            #expect(try await a.place("r").placement == first)
+            let during = try await a.place("r").placement
+            #expect(during == first)
             await #expect(throws: BusStatus.self) {
                 var request = Roost_Registry_V1_PlaceRoomRequest()
                 request.room = "new"
@@ -111,7 +114,8 @@ import Time
             let new = try await a.place("other")
             #expect(new.created && new.placement.epoch > first.epoch)
             #expect(clock.now - start < .seconds(5))
-            #expect(try await a.place("r").placement == first)
+            let healed = try await a.place("r").placement
+            #expect(healed == first)
         }
     }
 
@@ -119,14 +123,17 @@ import Time
         try await withTwo { cluster, _, a, b in
             let newer = TestNode("sfu-1", to: cluster.address("A"), rooms: ["r": 200])
             #expect(await isKnown("sfu-1", to: b))
-            #expect(await within { (try? await b.place("r").placement.epoch) == 200 })
+            let isReported = await within { (try? await b.place("r").placement.epoch) == 200 }
+            #expect(isReported)
             let older = TestNode("sfu-2", to: cluster.address("B"), rooms: ["r": 100])
 
             var close = Roost_Registry_V1_CloseRoom()
             close.room = "r"
             close.epoch = 200
-            #expect(await older.waitTold { $0 == .closeRoom(close) })
-            #expect(try await a.place("r").placement.nodeID == "sfu-1")
+            let isTold = await older.waitTold { [close] in $0 == .closeRoom(close) }
+            #expect(isTold)
+            let owner = try await a.place("r").placement.nodeID
+            #expect(owner == "sfu-1")
             _ = newer
         }
     }
@@ -140,13 +147,16 @@ import Time
             request.draining = true
             _ = try await b.registry.drainNode(request)
 
-            #expect(await node.waitTold { $0 == .setDraining(.with { $0.draining = true }) })
+            var told = Roost_Registry_V1_SetDraining()
+            told.draining = true
+            let isTold = await node.waitTold { [told] in $0 == .setDraining(told) }
+            #expect(isTold)
             do {
                 var place = Roost_Registry_V1_PlaceRoomRequest()
                 place.room = "r"
                 _ = try await a.registry.placeRoom(place, options: CallOptions(timeout: .seconds(2)))
                 Issue.record("placed on a draining node")
-            } catch {
+            } catch let error as BusStatus {
                 #expect(error.code == .resourceExhausted || error.code == .deadlineExceeded, "\(error)")
             }
         }
@@ -166,10 +176,11 @@ import Time
             #expect(both == [["stun:192.0.2.2:3478"], ["stun:192.0.2.1:3478"]])
 
             await near.kill()
-            #expect(
-                await within {
-                    (try? await a.registry.iceServers(request).servers.map(\.urls)) == [["stun:192.0.2.1:3478"]]
-                })
+            let isGone = await within {
+                let left = try? await a.registry.iceServers(request).servers.map(\.urls)
+                return left == [["stun:192.0.2.1:3478"]]
+            }
+            #expect(isGone)
             _ = far
         }
     }
@@ -213,7 +224,7 @@ import Time
             do {
                 _ = try await a.registry.drainNode(drain)
                 Issue.record("drained nobody")
-            } catch {
+            } catch let error as BusStatus {
                 #expect(error.code == .notFound, "\(error)")
             }
         }

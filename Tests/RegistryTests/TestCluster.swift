@@ -94,6 +94,17 @@ final class TestNode: Sendable {
     private final class SharedState: Sendable {
         let value: Mutex<State>
         init(rooms: [String: UInt64]) { value = Mutex(State(rooms: rooms)) }
+
+        var heldRooms: [Roost_Registry_V1_HeldRoom] {
+            value.withLock { state in
+                state.rooms.map { name, epoch in
+                    var room = Roost_Registry_V1_HeldRoom()
+                    room.room = name
+                    room.epoch = epoch
+                    return room
+                }
+            }
+        }
     }
 
     init(
@@ -162,19 +173,6 @@ final class TestNode: Sendable {
             }
             await group.next()
             group.cancelAll()
-        }
-    }
-}
-
-extension TestNode.SharedState {
-    fileprivate var heldRooms: [Roost_Registry_V1_HeldRoom] {
-        value.withLock { state in
-            state.rooms.map { name, epoch in
-                var room = Roost_Registry_V1_HeldRoom()
-                room.room = name
-                room.epoch = epoch
-                return room
-            }
         }
     }
 }

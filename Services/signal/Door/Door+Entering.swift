@@ -164,15 +164,23 @@ extension Door {
     /// Renews the leases of all sessions here and their records.
     func renewClaims() async {
         for session in Array(sessions.values) where !isClosing {
-            await renewClaim(session)
+            // Each would wait for its own deadline while the store is away.
+            guard await renewClaim(session) else { return }
             await writeRecord(session)
         }
     }
 
-    func renewClaim(_ session: Session) async {
-        guard sessions[session.id] === session else { return }
+    /// False: the store is away.
+    @discardableResult
+    func renewClaim(_ session: Session) async -> Bool {
+        guard sessions[session.id] === session else { return true }
         let (id, person, name, key, busy) = (session.id, session.person, session.name, session.keyHash, session.isBusy)
-        _ = try? await parts.presence.claim(person: person, name: name, keyHash: key, session: id, busy: busy)
+        do {
+            _ = try await parts.presence.claim(person: person, name: name, keyHash: key, session: id, busy: busy)
+            return true
+        } catch {
+            return !(error is PresenceAway)
+        }
     }
 
     /// Keeps the record of a session current: what a sibling needs to go on with it.

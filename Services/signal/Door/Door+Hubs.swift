@@ -209,7 +209,11 @@ extension Door {
         hub.placement = placement
         // The same life of the room goes on where it was; another one is told whole.
         if newest.epoch != known.epoch {
-            _ = hub.replica.replace(with: newest)
+            // Its numbers go on from what was re-asserted, and a sibling may have been faster: what its members said there since
+            // follows as events, so the position stays.
+            var state = newest
+            state.seq = min(known.seq, newest.seq)
+            _ = hub.replica.replace(with: state)
             tellWhole(hub, recovering: true)
         }
         startStream(hub)

@@ -67,7 +67,7 @@ extension Door {
             // A sibling that lives answers within milliseconds; a dead one must not cost the resume.
             if let client = try? parts.pool.client([owner]),
                 let reply = try? await Roost_Signal_V1_SignalPeerClient(caller: client)
-                    .takeSession(request, options: CallOptions(timeout: .milliseconds(800))),
+                    .takeSession(request, options: CallOptions(timeout: .milliseconds(400))),
                 let newer = SessionRecord(parsing: Array(reply.record))
             {
                 record = newer

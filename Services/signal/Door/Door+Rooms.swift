@@ -7,8 +7,8 @@ import Time
 extension Door {
     /// How long a request waits for a room's new node: detection and placement take under 2 s.
     private static let patience = Interval.seconds(8)
-    /// For one try: a node answers within milliseconds or is in trouble.
-    private static let tryFor = CallOptions(timeout: .seconds(2))
+    /// For one try: a node answers within milliseconds or is in trouble. Tries are idempotent, so a slow one costs nothing.
+    private static let tryFor = CallOptions(timeout: .seconds(1))
 
     func rooms(_ placement: Roost_Registry_V1_Placement) throws(BusStatus) -> Roost_Rooms_V1_RoomsClient {
         Roost_Rooms_V1_RoomsClient(caller: try parts.pool.client(placement.busAddresses))
@@ -132,7 +132,9 @@ extension Door {
         if let placement {
             _ = try? await rooms(placement).leave(request, options: Self.tryFor)
         } else {
-            _ = try? await onNode(room) { [request] client throws(BusStatus) in try await client.leave(request) }
+            _ = try? await onNode(room) { [request] client throws(BusStatus) in
+                try await client.leave(request, options: Self.tryFor)
+            }
             // A session that ended is no longer in the tables, but its hub still lists it.
             if let hub = hubs[room] {
                 hub.sessions = hub.sessions.filter { sessions[$0]?.stays[room] != nil }
@@ -149,7 +151,9 @@ extension Door {
         request.room = room
         request.memberID = stay.member
         request.media = media.message
-        _ = try await onNode(room) { [request] client throws(BusStatus) in try await client.update(request) }
+        _ = try await onNode(room) { [request] client throws(BusStatus) in
+            try await client.update(request, options: Self.tryFor)
+        }
         return Answers.ok(id)
     }
 
@@ -165,7 +169,9 @@ extension Door {
         request.message.messageID = "\(session.id)-\(id)"
         request.message.type = type
         request.message.body = Data(body)
-        let reply = try await onNode(room) { [request] client throws(BusStatus) in try await client.send(request) }
+        let reply = try await onNode(room) { [request] client throws(BusStatus) in
+            try await client.send(request, options: Self.tryFor)
+        }
         return Answers.ok(id) { $0.field("seq", reply.seq) }
     }
 }

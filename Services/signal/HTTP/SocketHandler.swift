@@ -71,8 +71,11 @@ final class SocketHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isClosing else { return }
         let frame = unwrapInboundIn(data)
+        guard !isClosing else {
+            if frame.opcode == .connectionClose { context.close(promise: nil) }
+            return
+        }
         switch frame.opcode {
         case .text:
             let bytes = Array(frame.unmaskedData.readableBytesView)
@@ -89,12 +92,13 @@ final class SocketHandler: ChannelDuplexHandler {
             var data = frame.unmaskedData
             let code = data.readInteger(as: UInt16.self)
             leaving = code == 1000
-            end(code ?? 1000, context)
+            end(code ?? 1000, context, answering: true)
         default: break
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if isClosing { return context.close(promise: nil) }
         switch error {
         case NIOWebSocketError.invalidFrameLength: cut(.oversize, "A message has at most 64 KiB.", context)
         case is NIOWebSocketFrameAggregator.Error: cut(.oversize, "A message has at most 64 KiB.", context)
@@ -167,18 +171,19 @@ final class SocketHandler: ChannelDuplexHandler {
         end(1008, context)
     }
 
-    /// Says good-bye and closes; a peer that does not take even that is dropped a little later.
-    private func end(_ code: UInt16, _ context: ChannelHandlerContext) {
+    /// Says good-bye. Then only the peer's own good-bye is read: closing at once, with its messages unread, would make the kernel
+    /// drop what we said last. A peer that does not answer is dropped a little later.
+    private func end(_ code: UInt16, _ context: ChannelHandlerContext, answering: Bool = false) {
         guard !isClosing else { return }
         isClosing = true
         timer?.cancel()
         var data = context.channel.allocator.buffer(capacity: 2)
         data.writeInteger(code)
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)))
-            .whenComplete { _ in
-                channel.close(promise: nil)
-            }
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+        context.writeAndFlush(wrapOutboundOut(frame)).whenComplete { _ in
+            if answering { channel.close(promise: nil) }
+        }
         channel.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
     }
 }

@@ -13,7 +13,7 @@ extension ClientMessage {
             throw .cut(.badJSON, "This is not JSON as agreed: \(error).")
         }
         guard case .object = json else { throw .cut(.badJSON, "A message is a JSON object.") }
-        guard let type = json["type"]?.string else { throw .cut(.unknownType, "A message needs a type.") }
+        guard let type = json["type"]?.string else { throw .cut(.badJSON, "A message needs a type.") }
         if type == "ack" {
             guard let seq = json["seq"]?.count else { throw .cut(.badJSON, "An ack needs a seq.") }
             self = .ack(seq: seq)
@@ -39,7 +39,9 @@ extension ClientMessage {
         case "hello":
             let key = try json.text("key", 64)
             guard key.utf8.count >= 22, key.isURLSafe else { throw .bad("key: 22 to 64 URL-safe characters.") }
-            self = .hello(id: id, version: json["v"]?.count ?? 0, name: try json.text("name", 1_000), key: key)
+            self = .hello(
+                id: id, version: json["v"]?.count ?? 0, name: String((json["name"]?.string ?? "").prefix(1_000)),
+                key: key)
         case "resume":
             self = .resume(
                 id: id, token: try json.text("token", 128), seq: json["seq"]?.count ?? 0,

@@ -2,9 +2,15 @@
 package struct Roster: Sendable {
     /// A difference between two moments.
     package struct Difference: Hashable, Sendable {
-        package var joined: [String] = []
-        package var left: [String] = []
-        package var changed: [String] = []
+        package var joined: [String]
+        package var left: [String]
+        package var changed: [String]
+
+        package init(joined: [String] = [], left: [String] = [], changed: [String] = []) {
+            self.joined = joined
+            self.left = left
+            self.changed = changed
+        }
 
         package var isEmpty: Bool { joined.isEmpty && left.isEmpty && changed.isEmpty }
     }

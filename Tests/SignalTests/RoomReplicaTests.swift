@@ -1,0 +1,67 @@
+import Messages
+import Signal
+import Testing
+
+private func joined(_ seq: UInt64, _ member: String) -> Roost_Rooms_V1_RoomEvent {
+    var event = Roost_Rooms_V1_RoomEvent()
+    event.seq = seq
+    event.joined.memberID = member
+    return event
+}
+
+private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
+    var state = Roost_Rooms_V1_RoomState()
+    state.room = "r"
+    state.epoch = epoch
+    state.seq = seq
+    return state
+}
+
+@Test func `a replica follows the events in order and knows gaps and repeats`() {
+    var replica = RoomReplica(state: state(epoch: 1, seq: 4))
+
+    let value1 = replica.apply(joined(5, "a"))
+    #expect(value1 == .applied)
+    let value2 = replica.apply(joined(5, "a"))
+    #expect(value2 == .repeated)
+    let value3 = replica.apply(joined(7, "b"))
+    #expect(value3 == .gap)
+    let value4 = replica.apply(joined(6, "b"))
+    #expect(value4 == .applied)
+    #expect(replica.state.members.map(\.memberID) == ["a", "b"])
+    #expect(replica.events(after: 4)?.map(\.seq) == [5, 6])
+    #expect(replica.events(after: 6) == [])
+    #expect(replica.events(after: 3) == nil)
+}
+
+@Test func `an older snapshot changes nothing, a newer life of the room does`() {
+    var replica = RoomReplica(state: state(epoch: 2, seq: 4))
+
+    let value5 = replica.replace(with: state(epoch: 1, seq: 9))
+    #expect(!value5)
+    let value6 = replica.replace(with: state(epoch: 2, seq: 3))
+    #expect(!value6)
+    let value7 = replica.replace(with: state(epoch: 3, seq: 1))
+    #expect(value7)
+    #expect(replica.state.epoch == 3)
+}
+
+@Test func `the history of a replica is bounded`() {
+    var replica = RoomReplica(state: state(epoch: 1, seq: 0))
+    for seq in 1...UInt64(2 * RoomReplica.historyLimit) { _ = replica.apply(joined(seq, "a")) }
+
+    #expect(replica.events(after: 0) == nil)
+    #expect(replica.events(after: UInt64(RoomReplica.historyLimit))?.count == RoomReplica.historyLimit)
+    #expect(replica.state.members.count == 1)
+}
+
+@Test func `a room that moved is not over`() {
+    var replica = RoomReplica(state: state(epoch: 1, seq: 0))
+    var event = Roost_Rooms_V1_RoomEvent()
+    event.seq = 1
+    event.ended.reason = .moved
+
+    let value8 = replica.apply(event)
+    #expect(value8 == .applied)
+    #expect(!replica.isEnded)
+}

@@ -1,0 +1,69 @@
+import Foundation
+import NIOSSL
+import Signal
+import Testing
+
+@Test func `the made certificate is one that TLS takes, for the names it was made for`() throws {
+    let made = try SelfSignedCertificate(names: ["localhost", "roost.example"], addresses: ["127.0.0.1", "::1"])
+
+    let certificate = try #require(try NIOSSLCertificate.fromPEMBytes(Array(made.certificate.utf8)).first)
+    let key = try NIOSSLPrivateKey(bytes: Array(made.privateKey.utf8), format: .pem)
+    let names = certificate._subjectAlternativeNames().map { Array($0.contents) }
+    _ = try NIOSSLContext(
+        configuration: .makeServerConfiguration(
+            certificateChain: [.certificate(certificate)], privateKey: .privateKey(key)))
+
+    #expect(names.contains(Array("roost.example".utf8)))
+    #expect(names.contains([127, 0, 0, 1]))
+    #expect(names.count == 4)
+}
+
+@Test func `only the site's own pages may open the socket`() {
+    func allows(_ origin: String?, also: [String] = []) -> Bool {
+        SecurityHeaders.allows(origin: origin, host: "roost.example:8443", alsoAllowed: also)
+    }
+
+    #expect(allows("https://roost.example:8443"))
+    #expect(allows(nil))
+    #expect(!allows("https://evil.example"))
+    #expect(!allows("https://roost.example"))
+    #expect(!allows("null"))
+    #expect(allows("https://app.example", also: ["https://app.example"]))
+}
+
+@Test func `the policy has no unsafe parts, and takes no host that is none`() throws {
+    let good = SecurityHeaders.headers(host: "a.example:1").first { $0.0 == "Content-Security-Policy" }?.1 ?? ""
+    let bad = SecurityHeaders.headers(host: "a; script-src *").first { $0.0 == "Content-Security-Policy" }?.1 ?? ""
+
+    #expect(good.contains("connect-src 'self' ws://a.example:1 wss://a.example:1;"))
+    #expect(!good.contains("unsafe"))
+    #expect(!bad.contains("script-src"))
+}
+
+@Test func `a site serves its files and nothing outside`() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+        "site-\(UInt32.random(in: 0...UInt32.max))")
+    try FileManager.default.createDirectory(at: folder.appendingPathComponent("app"), withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for name in ["index.html", "app/a.js", ".secret.html", "README.md"] {
+        try Data(name.utf8).write(to: folder.appendingPathComponent(name))
+    }
+    let site = try StaticSite(folder: folder.path)
+
+    #expect(site.file(at: "/")?.contentType == "text/html; charset=utf-8")
+    #expect(site.file(at: "/?name=Ann")?.bytes == Array("index.html".utf8))
+    #expect(site.file(at: "/app/a.js")?.contentType == "text/javascript; charset=utf-8")
+    for path in ["/.secret.html", "/README.md", "/../etc/passwd", "app/a.js", "/nothing"] {
+        #expect(site.file(at: path) == nil)
+    }
+}
+
+@Test func `one address cannot take all sockets`() {
+    let gate = AddressGate(limit: 2, total: 3)
+
+    #expect((0..<3).map { _ in gate.enter("a") } == [true, true, false])
+    #expect([gate.enter("b"), gate.enter("c")] == [true, false])
+    gate.leave("a")
+    #expect(gate.enter("c"))
+    #expect(gate.count == 3)
+}
