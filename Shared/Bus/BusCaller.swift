@@ -80,7 +80,7 @@ extension BusCaller {
         _ method: String, _ request: Request, options: CallOptions
     ) async throws(BusStatus) -> Reply {
         let stream = try await open(method, options: options)
-        try await stream.connection.send(try encode(request), on: stream.id, last: true)
+        try await send(request, on: stream)
         return try await onlyReply(of: stream)
     }
 
@@ -89,7 +89,7 @@ extension BusCaller {
         _ method: String, _ request: Request, options: CallOptions
     ) async throws(BusStatus) -> BusReplies<Reply> {
         let stream = try await open(method, options: options)
-        try await stream.connection.send(try encode(request), on: stream.id, last: true)
+        try await send(request, on: stream)
         return BusReplies(inbound: stream.inbound, handle: stream.handle)
     }
 
@@ -114,6 +114,16 @@ extension BusCaller {
         try await body(writer)
         writer.finish()
         return try await onlyReply(of: stream)
+    }
+
+    private func send(_ request: some Message, on stream: BusStream) async throws(BusStatus) {
+        do throws(BusStatus) {
+            try await stream.connection.send(try encode(request), on: stream.id, last: true)
+        } catch where error.code == .cancelled {
+            // Over before it was sent, out of time say: the queue of answers knows how it ended.
+            _ = try await stream.inbound.next()
+            throw error
+        }
     }
 
     private func onlyReply<Reply: Message>(of stream: BusStream) async throws(BusStatus) -> Reply {
