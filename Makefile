@@ -4,7 +4,8 @@
 # Same flags everywhere: release, and tests that use no @testable import.
 
 SWIFT_BUILD := swift build -c release
-SWIFT_TEST := swift test -c release --disable-testable-imports
+# One at a time: on two cores the long simulations starve the tests that wait for a socket. It takes half a minute.
+SWIFT_TEST := swift test -c release --disable-testable-imports --no-parallel
 BIN := .build/release
 VENV := .venv
 # make run ARGS="--nodes 3 --signals 2"
