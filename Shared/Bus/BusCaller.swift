@@ -119,7 +119,7 @@ extension BusCaller {
     private func send(_ request: some Message, on stream: BusStream) async throws(BusStatus) {
         do throws(BusStatus) {
             try await stream.connection.send(try encode(request), on: stream.id, last: true)
-        } catch where error.code == .cancelled {
+        } catch  where error.code == .cancelled {
             // Over before it was sent, out of time say: the queue of answers knows how it ended.
             _ = try await stream.inbound.next()
             throw error
