@@ -24,9 +24,15 @@ public enum Turn {
     /// at a drain the registry hears first.
     public static func parts(of context: ServiceContext) throws -> [any Service] {
         let configuration = context.configuration
-        let loops = try StunLoops(
-            listen: configuration[TurnKeys.listen].compactMap { Endpoint($0) },
-            workers: configuration[TurnKeys.workers], rate: configuration[TurnKeys.rate])
+        let loops: StunLoops
+        do {
+            loops = try StunLoops(
+                listen: configuration[TurnKeys.listen].compactMap { Endpoint($0) },
+                workers: configuration[TurnKeys.workers], rate: configuration[TurnKeys.rate])
+        } catch {
+            guard case .cannotBind = error else { throw error }
+            throw ServiceFailure("\(error) The addresses are those of --listen (ROOST_LISTEN).")
+        }
         TurnMetrics.register(loops: loops, in: context.metrics)
         let urls = Advertisement.urls(
             advertised: configuration[TurnKeys.advertise], bound: loops.endpoints, host: hostAddresses())

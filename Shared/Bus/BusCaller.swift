@@ -119,9 +119,9 @@ extension BusCaller {
     private func send(_ request: some Message, on stream: BusStream) async throws(BusStatus) {
         do throws(BusStatus) {
             try await stream.connection.send(try encode(request), on: stream.id, last: true)
-        } catch  where error.code == .cancelled {
+        } catch {
             // Over before it was sent, out of time say: the queue of answers knows how it ended.
-            _ = try await stream.inbound.next()
+            if error.code == .cancelled { _ = try await stream.inbound.next() }
             throw error
         }
     }

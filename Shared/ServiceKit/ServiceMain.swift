@@ -81,14 +81,13 @@ public enum ServiceMain {
             throw error
         }
         let timeout = configuration[CommonKeys.drainTimeout]
-        let watch = DrainWatch(kind: kind, timeout: timeout, cut: cutDuration, running: running, logger: logger)
+        let watch = DrainWatch(
+            kind: kind, timeout: timeout, cut: cutDuration, running: running, logger: logger,
+            started: ["admin": "\(admin.address)", "pid": "\(getpid())", "boot": .string(context.bootID)])
         var group = ServiceGroupConfiguration(
             services: [admin, ReloadOnHangUp(hooks: reload, logger: logger)] + parts + [watch],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
         group.maximumGracefulShutdownDuration = timeout
-        running.ready()
-        logger.info(
-            "started", metadata: ["admin": "\(admin.address)", "pid": "\(getpid())", "boot": .string(context.bootID)])
         try await ServiceGroup(configuration: group).run()
         logger.info("stopped")
         extendLifetime(processFile)
@@ -138,15 +137,19 @@ private struct ReloadOnHangUp: Service {
     }
 }
 
-/// Ends first at a drain: says so at `/readyz`, and ends the process if the others do not end in time.
+/// Starts last: says that the service stands, from when on SIGTERM drains it. Ends first at a drain: says so at `/readyz`, and ends the process if the others do not end in time.
 private struct DrainWatch: Service {
     let kind: String
     let timeout: Duration
     let cut: Duration
     let running: Readiness.Condition
     let logger: Logger
+    let started: Logger.Metadata
 
     func run() async throws {
+        // Not before the group runs: until it traps them, signals end the process at once.
+        running.ready()
+        logger.info("started", metadata: started)
         try? await gracefulShutdown()
         running.notReady("draining: SIGTERM came, what is open may end")
         logger.info("draining", metadata: ["timeout": "\(timeout)"])

@@ -126,7 +126,6 @@ def test_it_lives_without_redis_and_registry_and_says_what_it_waits_for(kind: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.xfail(reason="a SIGTERM right after signal said started still kills it", strict=False)
 def test_sigterm_ends_it_cleanly(kind: str, run: Path, start) -> None:
     process = start(kind)
 
@@ -175,7 +174,6 @@ def test_the_same_id_twice_is_refused(kind: str, run: Path, start) -> None:
 
 
 @pytest.mark.parametrize(("flag", "transport"), [("listen", "udp"), ("http-listen", "tcp"), ("https-listen", "tcp")])
-@pytest.mark.xfail(reason="turn names the port, not yet its flag", strict=False)
 def test_an_occupied_service_port_is_named(flag: str, transport: str, run: Path) -> None:
     kind = "turn" if flag == "listen" else "signal"
     flags = arguments(kind, run)

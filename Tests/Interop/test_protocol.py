@@ -312,7 +312,6 @@ def test_a_request_repeated_after_a_drop_has_one_effect(wire):
     bob.hears_no("event", 0.7, room=room, kind="message")
 
 
-@pytest.mark.xfail(reason="people-change can come before the replayed ring", strict=False)
 def test_a_ring_is_heard_after_a_drop(wire):
     ann, bob = wire("Ann"), wire("Bob")
     bob.hear("people")
