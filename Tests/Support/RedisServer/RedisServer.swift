@@ -3,10 +3,12 @@ import Foundation
 /// A redis-server of a test's own, on a Unix socket in a folder of its own, that can be killed and started again.
 public final class RedisServer {
     private let folder: URL
+    private let options: [String]
     private var process: Process?
 
-    /// Starts one; needs `redis-server` in the path.
-    public init() throws {
+    /// Starts one; needs `redis-server` in the path. `options` are its own, besides those for the socket.
+    public init(options: [String] = []) throws {
+        self.options = options
         folder = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(
             "rt-\(UInt32.random(in: .min ... .max))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -25,10 +27,11 @@ public final class RedisServer {
     public func start() throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir",
-            folder.path, "--requirepass", "",
-        ]
+        process.arguments =
+            [
+                "redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir",
+                folder.path, "--requirepass", "",
+            ] + options
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
