@@ -55,8 +55,7 @@ fuzz: ## runs each fuzz entry point for a short while, and replays old crashes
 	@Tests/Fuzz/run
 
 system: build $(VENV)/ready ## real processes, Redis and browsers
-	@# What fails is tried once more alone: browsers on two busy cores miss a time-out now and then. Both runs are printed.
-	@$(VENV)/bin/python -m pytest Tests || $(VENV)/bin/python -m pytest Tests --last-failed
+	@$(VENV)/bin/python -m pytest Tests
 
 $(VENV)/ready: Tests/requirements.txt
 	@python3 -m venv $(VENV)

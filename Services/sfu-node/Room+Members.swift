@@ -4,7 +4,7 @@ extension Room {
     /// Puts a member in, or brings one back. A repeat that changes nothing says nothing.
     ///
     /// A member that is new accepts its person's ringing invitation. Refused:
-    /// another person's member id, a full room, media of a listener.
+    /// another person's member id, somebody whom nobody invited to a call, a full room, media of a listener.
     package mutating func join(_ member: RoomMember, media: MediaState?, now: Moment) throws(RoomRefusal) -> RoomState {
         try requireGoing()
         guard !member.name.isEmpty, member.name.utf8.count <= limits.nameBytes else {
@@ -141,7 +141,19 @@ extension Room {
         settle(now: now)
     }
 
+    /// Whether a newcomer may enter: anyone a room; a call, who makes it, who was invited, and who was in it, as another
+    /// session of theirs or after an absence. The room's id alone opens no call: ids stand in logs.
+    private func mayEnter(_ newcomer: RoomMember) -> Bool {
+        guard limits.callsByInvitation, kind == .call, !stays.isEmpty else { return true }
+        return leavers.contains(newcomer.id)
+            || stays.values.contains { $0.member.person == newcomer.person }
+            || rings.contains {
+                $0.invitation.person == newcomer.person && ($0.isRinging || $0.invitation.state == .accepted)
+            }
+    }
+
     private mutating func admit(_ newcomer: RoomMember, media: MediaState, now: Moment) throws(RoomRefusal) {
+        guard mayEnter(newcomer) else { throw .forbidden(why: "nobody invited this person to the call") }
         guard stays.count < limits.members else { throw .membersFull(limit: limits.members) }
         try requireMayPublish(newcomer.role, media)
         var member = newcomer

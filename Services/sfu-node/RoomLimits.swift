@@ -29,6 +29,9 @@ package struct RoomLimits: Hashable, Sendable {
     /// Ended rooms whose epoch is remembered, at most.
     package var rememberedRooms = 10_000
 
+    /// Whether only who was invited enters a call: its id stands in logs, so it is no key. Off only where tests look at other rules.
+    package var callsByInvitation = true
+
     /// How long somebody is rung.
     package var ringFor = Interval.seconds(30)
     /// A ring ends when its caller is away this long: longer than a page's reconnection, shorter than patience.

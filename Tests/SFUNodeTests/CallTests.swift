@@ -20,6 +20,24 @@ struct CallTests {
         #expect(world.table.memberCount == 0)
     }
 
+    @Test func `only who is invited enters a call, with any session, and may come back`() throws {
+        var world = World { $0.callsByInvitation = true }
+        let stranger = RoomRefusal.forbidden(why: "nobody invited this person to the call")
+        try world.join("ann")
+        try world.invite("bob", by: "ann")
+        #expect(refusal { () throws(RoomRefusal) in try world.join("eve", mustExist: true) } == stranger)
+        try world.join("bob", mustExist: true)
+        try world.invite("cy", by: "bob")
+        try world.join("cy", mustExist: true)
+        #expect(refusal { () throws(RoomRefusal) in try world.join("eve", mustExist: true) } == stranger)
+        world.leave("ann")
+        try world.join("ann", mustExist: true)
+        try world.invite("dan", by: "ann")
+        try world.answer("dan", .declined)
+        #expect(refusal { () throws(RoomRefusal) in try world.join("dan", mustExist: true) } == stranger)
+        #expect(world.state()?.members.map(\.name) == ["bob", "cy", "ann"])
+    }
+
     @Test(arguments: [InvitationState.declined, .busy, .unreachable, .cancelled])
     func `a call whose ring is answered otherwise ends at once`(state: InvitationState) throws {
         var world = World()

@@ -48,6 +48,7 @@ struct RandomRoomTests {
             $0.ringing = 2
             $0.replayEvents = 16
             $0.rememberedRooms = 3
+            $0.callsByInvitation = seed.isMultiple(of: 2)
         }
         var follower = Follower()
         var saved: [RoomState] = []

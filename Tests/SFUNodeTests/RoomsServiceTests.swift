@@ -35,6 +35,7 @@ struct RoomsServiceTests {
 
     private func host(_ change: (inout RoomLimits, inout ReaderLimits) -> Void = { _, _ in }) -> RoomHost {
         var (limits, readers) = (RoomLimits(), ReaderLimits())
+        limits.callsByInvitation = false
         change(&limits, &readers)
         return RoomHost(limits: limits, readerLimits: readers) { Moment(instant: MonotonicClock.now, wall: .now) }
     }

@@ -6,6 +6,7 @@ public import Bus
 /// The service roost.rooms.v1.Rooms.
 public protocol Roost_Rooms_V1_RoomsService: Sendable {
     /// Puts a member into a room, making the room if need be. Idempotent by member id: a repeat brings back an away member.
+    /// A call takes who makes it and whom it invited; others are refused (PERMISSION_DENIED).
     func join(_ request: Roost_Rooms_V1_JoinRequest, context: CallContext) async throws -> Roost_Rooms_V1_JoinResponse
     /// Answers `Leave`.
     func leave(_ request: Roost_Rooms_V1_LeaveRequest, context: CallContext) async throws -> Roost_Rooms_V1_LeaveResponse
@@ -31,6 +32,7 @@ public struct Roost_Rooms_V1_RoomsClient: Sendable {
     public init(caller: any BusCaller) { self.caller = caller }
 
     /// Puts a member into a room, making the room if need be. Idempotent by member id: a repeat brings back an away member.
+    /// A call takes who makes it and whom it invited; others are refused (PERMISSION_DENIED).
     public func join(_ request: Roost_Rooms_V1_JoinRequest, options: CallOptions = .unary) async throws(BusStatus) -> Roost_Rooms_V1_JoinResponse {
         try await caller.unary("/roost.rooms.v1.Rooms/Join", request, options: options)
     }
