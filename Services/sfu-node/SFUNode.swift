@@ -36,7 +36,7 @@ public enum SFUNode {
         let load = ProcessLoad()
         let attachment = NodeAttachment(
             node: node(context, limits: limits, listen: listen, cores: load.coreCount),
-            registries: try context.configuration[SFUNodeKeys.registry].map { try BusAddress(parsing: $0) },
+            registries: try context.configuration[AttachmentKeys.registry].map { try BusAddress(parsing: $0) },
             logger: context.logger, heartbeat: { await heartbeat(of: host, cpu: load.cpu()) },
             command: { await obey($0, host: host, logger: context.logger) },
             stateChanged: { state in

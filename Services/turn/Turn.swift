@@ -48,7 +48,7 @@ public enum Turn {
         let load = ProcessLoad()
         let attachment = NodeAttachment(
             node: node(context, urls: urls, cores: load.coreCount),
-            registries: try configuration[TurnKeys.registry].map { try BusAddress(parsing: $0) },
+            registries: try configuration[AttachmentKeys.registry].map { try BusAddress(parsing: $0) },
             logger: context.logger,
             heartbeat: {
                 var heartbeat = Roost_Registry_V1_Heartbeat()

@@ -1,5 +1,5 @@
 internal import Addresses
-internal import Bus
+internal import Attachment
 public import ServiceKit
 
 /// The keys of a turn server beside the common ones.
@@ -15,20 +15,6 @@ public enum TurnKeys {
         "Addresses that clients are given, as they reach this server; found out from --listen unless given.",
         placeholder: "HOST:PORT,…")
 
-    /// Where registries are.
-    public static let registry: ConfigurationKey<[String]> = ConfigurationKey(
-        "registry", "Bus addresses of the registries, in the order of trying.", placeholder: "unix:PATH,…",
-        default: ["unix:/run/roost/registry-1.sock"], shown: "unix:/run/roost/registry-1.sock"
-    ) { text throws(ConfigurationProblem) in
-        do throws(BusAddressError) {
-            let addresses = try BusAddress.list(parsing: text)
-            guard !addresses.isEmpty else { throw BusAddressError.noPath(text) }
-            return addresses.map { "\($0)" }
-        } catch {
-            throw ConfigurationProblem("expected bus addresses such as unix:/run/roost/registry-1.sock: \(error)")
-        }
-    }
-
     /// How many loops.
     public static let workers: ConfigurationKey<Int> = .number(
         "workers", "Threads that answer, each with its own socket on every address.", in: 1...64, default: 1)
@@ -40,7 +26,7 @@ public enum TurnKeys {
         in: 1...1_000_000, default: 1_000)
 
     /// All of them, in the order of the table.
-    public static let all: [any AnyConfigurationKey] = [listen, advertise, registry, workers, rate]
+    public static let all: [any AnyConfigurationKey] = [listen, advertise, AttachmentKeys.registry, workers, rate]
 
     @Sendable
     private static func endpoints(_ text: String) throws(ConfigurationProblem) -> [String] {
