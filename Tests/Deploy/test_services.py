@@ -56,9 +56,9 @@ def run() -> Iterator[Path]:
 def start(run: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     made: list[subprocess.Popen] = []
 
-    def begin(kind: str, *extra: str) -> subprocess.Popen:
+    def begin(kind: str, *extra: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen:
         process = subprocess.Popen(
-            [BUILD / kind, *arguments(kind, run), *extra], cwd=run, stdin=subprocess.DEVNULL,
+            [*prefix, BUILD / kind, *arguments(kind, run), *extra], cwd=run, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         made.append(process)
@@ -149,6 +149,16 @@ def test_sighup_opens_the_log_anew(kind: str, run: Path, start) -> None:
 
     wait_until(lambda: "reloaded" in log.read_text(), "the new file is written", 20)
     assert all(json.loads(line)["instance"] == f"{kind}-9" for line in moved.read_text().splitlines())
+
+
+def test_signal_serves_its_page_without_any_privilege(run: Path, start) -> None:
+    """As under systemd and in a container: no capability, whoever runs the tests."""
+    bare = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all") if os.geteuid() == 0 else ()
+    process = start("signal", prefix=bare)
+    assert process.poll() is None, process.stderr.read()
+
+    address = process.args[process.args.index("--http-listen") + 1]
+    assert "<title>" in wait_until(lambda: get(address, "/")[1], "the page", 20)
 
 
 @pytest.mark.parametrize("kind", KINDS)
