@@ -87,6 +87,7 @@ let package = Package(
         shared("Bytes"),
         shared("Addresses"),
         shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),
+        shared("TURN", ["Time", "Bytes", "Addresses", "STUN", "COpenSSL"]),
         shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
@@ -138,6 +139,7 @@ let package = Package(
             tests("Bytes"),
             tests("Addresses"),
             tests("STUN", ["Bytes", "Addresses"]),
+            tests("TURN", ["Time", "Bytes", "Addresses", "STUN"]),
             tests("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
             tests("Bus", nio + ["Time", protobuf, logging]),
             .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
