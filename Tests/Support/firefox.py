@@ -23,6 +23,8 @@ PREFERENCES = {
     "media.navigator.permission.disabled": True,
     "media.peerconnection.ice.loopback": True,
     "media.autoplay.default": 0,
+    # A made-up sound device: on a machine without one Firefox never starts Web Audio, and nothing could be measured.
+    "media.cubeb.force_mock_context": True,
     # Nothing is fetched from elsewhere, and no page but ours opens.
     "app.normandy.enabled": False,
     "app.update.disabledForTesting": True,

@@ -7,7 +7,7 @@ import { byId, make, setText, show } from "./app/dom.js";
 import { Panel } from "./app/panel.js";
 import { Lobby } from "./app/people.js";
 import { Ring } from "./app/ring.js";
-import { soundConnected, soundEnded, unlockSounds } from "./app/sounds.js";
+import { soundConnected, soundEnded, soundLevel, unlockSounds } from "./app/sounds.js";
 import { endedText, fillTexts, loadWords, words } from "./app/words.js";
 
 const NAME_KEY = "roost.name";
@@ -33,6 +33,7 @@ const recall = (key) => {
 
 const roost = new Roost({ iceTransportPolicy: query.get("relay") === "1" ? "relay" : "all" });
 globalThis.roost = roost;
+globalThis.soundLevel = soundLevel;
 
 await loadWords();
 fillTexts();
