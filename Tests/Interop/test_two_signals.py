@@ -39,7 +39,7 @@ def test_cancel_and_decline_between_signals(person):
     ann, bob = person("Ann", on=1), person("Bob", on=2)
     ring(ann, bob)
     ann.click("Cancel call")
-    bob.sees(f"You missed a call from {ann.name}")
+    bob.sees(f"{ann.name} called at")
     idle(bob)
     ring(bob, ann)
     ann.click("Decline")
@@ -62,6 +62,22 @@ def test_a_name_in_use_at_one_signal_is_in_use_at_the_other(wire):
     ann = wire("Ann", on=1)
     other = wire(on=2)
     assert other.refusal("hello", v=1, name=ann.session["name"], key="x" * 32) == "name-taken"
+
+
+def test_a_call_to_someone_busy_at_another_signal_is_told_to_them(wire):
+    ann, bob, carl = wire("Ann", on=1), wire("Bob", on=2), wire("Carl", on=1)
+    media = {"audio": True, "video": True, "screen": False}
+    room = room_id()
+    ann.ask("call", room=room, to=bob.session["person"], video=True, media=media)
+    bob.hear("ring", room=room)
+    bob.ask("join", room=room, kind="call", topology="auto", media=media)
+    ann.hear("event", room=room, kind="joined")
+    other = room_id()
+    carl.ask("call", room=other, to=bob.session["person"], video=False, media=media)
+    missed = bob.hear("missed", room=other)
+    assert missed["reason"] == "busy" and missed["video"] is False and missed["at"] > 1.7e12
+    assert missed["from"] | {"member": ""} == {"person": carl.session["person"], "name": carl.session["name"], "member": ""}
+    assert not [m for m in bob.heard if m["type"] == "ring" and m["room"] == other]
 
 
 def test_a_session_is_resumed_at_the_other_signal_without_a_message_lost(wire, cluster):

@@ -209,6 +209,7 @@ extension Door {
             return response
         }
         guard here.allSatisfy({ isFree($0, for: request) }) else {
+            for session in here { tellMissed(request, session) }
             response.state = .busy
             return response
         }
@@ -258,16 +259,29 @@ extension Door {
             JSONWriter.object { writer in
                 writer.field("type", "ring")
                 writer.field("room", ring.request.room)
-                writer.field("from") { Self.caller(ring, into: &$0) }
+                writer.field("from") { Self.caller(ring.request, into: &$0) }
                 writer.field("video", ring.request.video)
                 writer.field("expires", ring.request.expiresMs)
             }, to: session)
     }
 
-    private static func caller(_ ring: Ring, into writer: inout JSONWriter) {
-        writer.field("person", ring.request.fromPersonID)
-        writer.field("name", ring.request.fromName)
-        writer.field("member", ring.request.fromMemberID)
+    /// `missed`: somebody called who was answered "busy" without a ring. A repeat is harmless: clients know calls by their room.
+    private func tellMissed(_ request: Roost_Signal_V1_RingRequest, _ session: Session) {
+        push(
+            JSONWriter.object { writer in
+                writer.field("type", "missed")
+                writer.field("room", request.room)
+                writer.field("from") { Self.caller(request, into: &$0) }
+                writer.field("video", request.video)
+                writer.field("at", UInt64(WallTime.now.milliseconds))
+                writer.field("reason", "busy")
+            }, to: session)
+    }
+
+    private static func caller(_ request: Roost_Signal_V1_RingRequest, into writer: inout JSONWriter) {
+        writer.field("person", request.fromPersonID)
+        writer.field("name", request.fromName)
+        writer.field("member", request.fromMemberID)
     }
 
     /// Ends the rings that the room's state no longer backs. A snapshot without the invitation means that it is over.
@@ -285,7 +299,8 @@ extension Door {
     private static func endReason(_ state: Roost_Rooms_V1_InviteState) -> String {
         switch state {
         case .accepted: "answered-elsewhere"
-        case .declined, .busy: "declined-elsewhere"
+        case .declined: "declined-elsewhere"
+        case .busy: "busy"
         case .noAnswer: "no-answer"
         case .callerGone: "caller-gone"
         case .cancelled: "cancelled"
@@ -301,7 +316,7 @@ extension Door {
             writer.field("type", "ring-end")
             writer.field("room", ring.request.room)
             writer.field("reason", reason)
-            writer.field("from") { Self.caller(ring, into: &$0) }
+            writer.field("from") { Self.caller(ring.request, into: &$0) }
         }
         for id in ring.told where id != ring.answeredBy {
             if let session = sessions[id] { push(text, to: session) }

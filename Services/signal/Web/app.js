@@ -193,6 +193,8 @@ roost.addEventListener("notice", ({ detail }) => {
     signInProblem = detail.code === "name-taken" ? { code: "name-taken", name: byId("name").value || roost.name, suggestion: detail.suggestion } : null;
     return toast(detail.code === "name-taken" ? words.notice["signed-out"](roost.name) : words.notice["signed-out-other"]);
   }
+  // The list of missed calls says it where it can be seen.
+  if (notice === "called-while-busy" && screen === "people") return undefined;
   const text = words.notice[notice];
   if (typeof text === "function") toast(text(detail.name));
   else if (typeof text === "object") toast(text[detail.kind]);
@@ -202,6 +204,8 @@ roost.addEventListener("notice", ({ detail }) => {
 
 roost.addEventListener("ended", ({ detail }) => {
   if (detail.seconds !== null) soundEnded();
+  // A missed call stands in the list of those.
+  if (roost.missed.some((each) => each.room === detail.room)) return undefined;
   if (detail.reason === "answered-elsewhere" || detail.reason === "declined-elsewhere") return toast(endedText(detail));
   return lobby.setOutcome(detail);
 });

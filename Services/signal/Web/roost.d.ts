@@ -46,6 +46,18 @@ export interface Call {
   connectedAt: number | null;
 }
 
+/** A call that nobody answered here. */
+export interface MissedCall {
+  room: string;
+  person: string | null;
+  name: string;
+  video: boolean;
+  /** Unix milliseconds. */
+  at: number;
+  /** `busy`: there was another call. */
+  reason: "no-answer" | "cancelled" | "caller-gone" | "busy" | "ended";
+}
+
 export interface Member {
   member: string;
   person: string;
@@ -191,6 +203,8 @@ export class Roost extends EventTarget {
   readonly people: Person[];
   readonly morePeople: number;
   readonly currentCall: Call | null;
+  /** The latest first, at most 20; kept as long as the tab and the person are the same. */
+  readonly missed: MissedCall[];
   readonly members: Member[];
   readonly room: { room: string; kind: string; topology: string; node: string; size: number } | null;
   readonly local: LocalMedia;
@@ -207,6 +221,9 @@ export class Roost extends EventTarget {
   decline(): Promise<void>;
   /** Cancels, declines or leaves, whichever applies. */
   hangUp(): void;
+
+  /** Takes missed calls off the list: that of one room, those of one person, or all. */
+  forgetMissed(which?: { room?: string; person?: string | null }): void;
 
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;

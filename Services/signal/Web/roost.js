@@ -34,6 +34,11 @@ const VIDEO_BPS = { 2: 2_500_000, 3: 1_200_000, 4: 800_000, 5: 500_000, 6: 400_0
 const SNAPSHOT_KEY = "roost.session";
 const SECRET_KEY = "roost.key";
 const DEVICES_KEY = "roost.devices";
+const MISSED_KEY = "roost.missed";
+/** As many missed calls as a person looks through. */
+const MISSED_LIMIT = 20;
+/** How a ring ends that the person had no part in. */
+const MISSED_REASONS = ["no-answer", "cancelled", "caller-gone", "busy", "ended"];
 
 /** What went wrong, as a code to act on (`name-taken`, `busy-self`, …) and signal's sentence for people. */
 export class RoostError extends Error {
@@ -1004,6 +1009,8 @@ export class Roost extends EventTarget {
   morePeople = 0;
   /** The call that goes on or rings, or null. */
   currentCall = null;
+  /** Calls that nobody answered here, the latest first: {room, person, name, video, at, reason}. */
+  missed = [];
   local = new LocalMedia();
 
   #signaling;
@@ -1126,6 +1133,7 @@ export class Roost extends EventTarget {
   signOut() {
     if (this.currentCall) this.hangUp();
     this.#signaling.signOut();
+    this.forgetMissed();
     this.#signedOut(null);
   }
 
@@ -1188,6 +1196,11 @@ export class Roost extends EventTarget {
     if (!call) return;
     if (call.state === "ringing") this.decline();
     else this.#end(call.state === "calling" ? "cancelled" : "you-hung-up", { by: "me" });
+  }
+
+  /** Takes missed calls off the list: that of one room, those of one person, or all. */
+  forgetMissed(which = {}) {
+    this.#setMissed(this.missed.filter((each) => Object.keys(which).some((key) => each[key] !== which[key])));
   }
 
   // ---- media of one's own
@@ -1278,6 +1291,8 @@ export class Roost extends EventTarget {
     this.name = answer.name;
     this.person = answer.person;
     this.#iceServers = answer.iceServers ?? this.#iceServers;
+    const kept = parsed(session.get(MISSED_KEY), null);
+    this.missed = kept?.person === this.person ? kept.list : [];
     this.state = "signed-in";
     if (!resumed) this.#sessionIsNew();
     this.#changed();
@@ -1309,6 +1324,8 @@ export class Roost extends EventTarget {
         return this.#ring(message);
       case "ring-end":
         return this.#ringEnded(message);
+      case "missed":
+        return this.#missedWhileBusy(message);
       case "room":
         return this.#roomAnew(message.state, message.recovering ?? message.state.recovering ?? false);
       case "event":
@@ -1350,7 +1367,7 @@ export class Roost extends EventTarget {
     }
     if (call) {
       this.#signaling.request("answer", { room, state: "busy" }).catch(() => {});
-      this.#notice("called-while-busy", { name: from.name, person: from.person });
+      this.#missedWhileBusy({ room, from, video, at: Date.now() });
       return;
     }
     this.#begin({ room, direction: "in", peer: { person: from.person, name: from.name }, video: Boolean(video), state: "ringing", expires });
@@ -1360,6 +1377,24 @@ export class Roost extends EventTarget {
     const call = this.currentCall;
     if (call?.room !== room || call.state !== "ringing") return;
     this.#end(reason, { leave: false });
+  }
+
+  #missedWhileBusy({ room, from, video, at }) {
+    if (this.missed.some((each) => each.room === room)) return;
+    this.#addMissed({ room, person: from.person, name: from.name, video: Boolean(video), at, reason: "busy" });
+    this.#notice("called-while-busy", { name: from.name, person: from.person });
+  }
+
+  #addMissed(call) {
+    this.#setMissed([call, ...this.missed.filter((each) => each.room !== call.room)].slice(0, MISSED_LIMIT));
+  }
+
+  /** Kept as long as the tab, so that a reload does not lose them. */
+  #setMissed(list) {
+    this.missed = list;
+    if (list.length > 0) session.set(MISSED_KEY, JSON.stringify({ person: this.person, list }));
+    else session.remove(MISSED_KEY);
+    this.#changed();
   }
 
   #roomAnew(state, recovering) {
@@ -1590,6 +1625,8 @@ export class Roost extends EventTarget {
     if (call?.state === "connecting" && [...this.#peers.values()].some((peer) => peer.state === "connected")) {
       call.state = "connected";
       call.connectedAt ??= Date.now();
+      // They have each other now: what was missed before is settled.
+      this.forgetMissed({ person: call.peer.person });
       this.#spreadUplink();
     }
     this.#changed();
@@ -1641,6 +1678,9 @@ export class Roost extends EventTarget {
     this.#closePeers();
     this.#leaveRoomState();
     this.local.close();
+    if (call.state === "ringing" && MISSED_REASONS.includes(reason)) {
+      this.#addMissed({ room: call.room, ...call.peer, video: call.video, at: call.since, reason });
+    }
     const seconds = call.connectedAt ? Math.round((Date.now() - call.connectedAt) / 1000) : null;
     this.dispatchEvent(
       new CustomEvent("ended", { detail: { reason, by, direction: call.direction, peer: call.peer, video: call.video, room: call.room, seconds } }),

@@ -1,7 +1,7 @@
 /** The lobby: who is here, how the last call ended, and a look at oneself before calling. */
 
 import { avatar, byId, icon, make, setIcon, setLabel, setText, show } from "./dom.js";
-import { endedText, mediaText, words } from "./words.js";
+import { endedText, mediaText, missedText, words } from "./words.js";
 
 /** From this many people on, searching is quicker than looking. */
 const SEARCH_FROM = 8;
@@ -18,6 +18,10 @@ export class Lobby {
     byId("search").addEventListener("input", () => this.render());
     byId("copy").addEventListener("click", () => this.#copy());
     byId("check").addEventListener("click", () => this.#check(!this.#checking));
+    byId("missed-close").addEventListener("click", () => {
+      roost.forgetMissed();
+      byId("people-title").focus({ preventScroll: true });
+    });
     byId("outcome-close").addEventListener("click", () => this.setOutcome(null));
     byId("call-again").addEventListener("click", () => {
       const { peer, video } = this.#outcome;
@@ -39,8 +43,7 @@ export class Lobby {
     show(byId("outcome"), detail !== null);
     if (!detail) return;
     setText(byId("outcome-text"), endedText(detail));
-    const missed = detail.direction === "in" && ["cancelled", "no-answer", "caller-gone"].includes(detail.reason);
-    setIcon(byId("outcome-icon"), missed ? "missed" : detail.seconds === null ? "info" : "phone");
+    setIcon(byId("outcome-icon"), detail.seconds === null ? "info" : "phone");
     show(byId("call-again"), !["self", "busy-self", "answered-elsewhere", "declined-elsewhere"].includes(detail.reason));
   }
 
@@ -54,8 +57,35 @@ export class Lobby {
     show(byId("no-match"), people.length > 0 && shown.length === 0);
     show(byId("more"), morePeople > 0);
     setText(byId("more"), words.people.more(morePeople));
+    this.#renderMissed(this.#roost.missed);
     this.#renderRows(shown);
     this.#renderCheck();
+  }
+
+  /** Who called in vain, the latest first. Lines stay as they are while shown: only a new one is read out. */
+  #renderMissed(missed) {
+    const list = byId("missed-calls");
+    show(byId("missed"), missed.length > 0);
+    const wanted = new Set(missed.map((each) => each.room));
+    for (const line of [...list.children]) if (!wanted.has(line.dataset.room)) line.remove();
+    const known = new Set([...list.children].map((line) => line.dataset.room));
+    for (const each of missed.filter(({ room }) => !known.has(room)).reverse()) list.prepend(this.#missedLine(each));
+  }
+
+  #missedLine(missed) {
+    const back = make("button", { type: "button", className: "call-button", "data-testid": "call-back" }, icon(missed.video ? "camera" : "phone"));
+    setLabel(back, words.missed.back(missed.name));
+    back.addEventListener("click", () => {
+      this.#roost.forgetMissed({ room: missed.room });
+      this.call(missed.person ?? missed.name, missed.video);
+    });
+    return make(
+      "li",
+      { "data-testid": "missed-call", "data-room": missed.room },
+      icon("missed"),
+      make("p", {}, make("bdi", { text: missedText(missed) })),
+      back,
+    );
   }
 
   /** Rows are kept for as long as their person is shown, so that focus and screen readers stay where they are. */

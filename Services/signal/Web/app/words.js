@@ -37,6 +37,16 @@ export function endedText({ reason, direction, peer, seconds }) {
   return seconds === null ? sentence : words.ended.after(sentence, clock(seconds));
 }
 
+/** What to say about a call that nobody answered here. */
+export function missedText({ name, at, reason }) {
+  const when = new Date(at);
+  const isToday = when.toDateString() === new Date().toDateString();
+  // The hours as this person's browser writes them, where it speaks the page's language.
+  const language = navigator.language?.startsWith(words.lang.split("-")[0]) ? navigator.language : words.lang;
+  const time = when.toLocaleString(language, { ...(isToday ? {} : { weekday: "long" }), hour: "numeric", minute: "2-digit" });
+  return (words.missed[reason] ?? words.missed.any)(name, time.replaceAll(" ", "\u00a0"));
+}
+
 /** Why others cannot hear or see us, or null when they can (or when we chose so ourselves). */
 export function mediaText(local) {
   const problem = (source) => (["none", "refused", "in-use", "insecure"].includes(source.state) ? source.state : null);

@@ -53,6 +53,15 @@ export default {
     again: "Call again",
   },
 
+  missed: {
+    title: "Missed calls",
+    any: (name, time) => `${name} called at ${time}.`,
+    busy: (name, time) => `${name} called at ${time} while you were busy.`,
+    "caller-gone": (name, time) => `${name} called at ${time} and lost the connection.`,
+    back: (name) => `Call ${name} back`,
+    clear: "Clear missed calls",
+  },
+
   check: {
     title: "Before you call",
     hint: "See and hear yourself first. Nobody else does.",
@@ -191,11 +200,8 @@ export default {
       "busy-self": () => "You are in a call in another tab or window.",
     },
     in: {
-      cancelled: (name) => `You missed a call from ${name}.`,
-      "no-answer": (name) => `You missed a call from ${name}.`,
       "answered-elsewhere": () => "You answered in another tab or window.",
       "declined-elsewhere": () => "You declined in another tab or window.",
-      "caller-gone": (name) => `${name} lost the connection before you answered.`,
       declined: (name) => `You declined the call from ${name}.`,
       gone: (name) => `${name} had already hung up.`,
       ended: (name) => `The call from ${name} has ended.`,

@@ -53,6 +53,15 @@ export default {
     again: "再次呼叫",
   },
 
+  missed: {
+    title: "未接来电",
+    any: (name, time) => `${name} 在 ${time} 打来过电话。`,
+    busy: (name, time) => `你忙的时候，${name} 在 ${time} 打来过电话。`,
+    "caller-gone": (name, time) => `${name} 在 ${time} 打来过电话，随后连接中断。`,
+    back: (name) => `回拨 ${name}`,
+    clear: "清除未接来电",
+  },
+
   check: {
     title: "通话之前",
     hint: "先看看、听听自己。别人看不到，也听不到。",
@@ -191,11 +200,8 @@ export default {
       "busy-self": () => "你正在另一个标签页或窗口中通话。",
     },
     in: {
-      cancelled: (name) => `你错过了 ${name} 的来电。`,
-      "no-answer": (name) => `你错过了 ${name} 的来电。`,
       "answered-elsewhere": () => "你已在另一个标签页或窗口中接听。",
       "declined-elsewhere": () => "你已在另一个标签页或窗口中拒绝。",
-      "caller-gone": (name) => `你接听之前，${name} 的连接中断了。`,
       declined: (name) => `你拒绝了 ${name} 的来电。`,
       gone: (name) => `${name} 已经挂断了。`,
       ended: (name) => `${name} 的来电已结束。`,
