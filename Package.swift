@@ -88,6 +88,7 @@ let package = Package(
         shared("Addresses"),
         shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),
         shared("TURN", ["Time", "Bytes", "Addresses", "STUN", "COpenSSL"]),
+        shared("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN", "COpenSSL"]),
         shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
@@ -118,9 +119,8 @@ let package = Package(
         + service(
             "turn", "Turn",
             [
-                "Time", "Bytes", "Addresses", "STUN", "PacketIO", "Bus", "Messages", "ServiceKit", "Attachment",
-                logging,
-                lifecycle,
+                "Time", "Bytes", "Addresses", "STUN", "TURN", "TURNServer", "PacketIO", "Bus", "Messages",
+                "ServiceKit", "Attachment", logging, lifecycle,
             ])
         + [
             .executableTarget(
@@ -140,6 +140,7 @@ let package = Package(
             tests("Addresses"),
             tests("STUN", ["Bytes", "Addresses"]),
             tests("TURN", ["Time", "Bytes", "Addresses", "STUN"]),
+            tests("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN"]),
             tests("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
             tests("Bus", nio + ["Time", protobuf, logging]),
             .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
@@ -149,7 +150,7 @@ let package = Package(
             tests("Registry", ["Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
             tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
-            tests("Turn", ["STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),
+            tests("Turn", ["TURNServer", "STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),
         ],
     swiftLanguageModes: [.v6]
 )

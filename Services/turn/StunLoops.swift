@@ -1,5 +1,6 @@
 public import Addresses
 public import PacketIO
+internal import TURNServer
 
 /// The workers of a server, each on its own thread with its own socket on every address.
 public final class StunLoops: Sendable {

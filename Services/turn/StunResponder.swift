@@ -1,5 +1,6 @@
 public import Addresses
 internal import STUN
+public import TURNServer
 public import Time
 
 /// Answers Binding requests: who asks learns its address as seen from here (RFC 8489 §12, the basic server).

@@ -35,6 +35,12 @@ public struct STUNKey: Sendable {
         }
     }
 
+    /// A long-term key that was derived before: 16 bytes (MD5) or 32 (SHA-256). Nil for another length.
+    public init?(hashed bytes: [UInt8]) {
+        guard bytes.count == 16 || bytes.count == 32 else { return nil }
+        self.bytes = bytes
+    }
+
     /// USERHASH: what stands for a user name on the wire, so that who listens does not learn it (RFC 8489 §14.4).
     public static func userhash(username: String, realm: String) -> [UInt8] {
         Digest.sha256.hash(Array("\(username):\(realm)".utf8))

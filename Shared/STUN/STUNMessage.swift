@@ -97,12 +97,16 @@ public struct STUNMessage: ~Escapable {
     /// The value of the first attribute of a kind; nil if there is none before the integrity.
     @_lifetime(copy self)
     public func value(of type: STUNAttributeType) -> RawSpan? {
+        guard let range = valueRange(of: type) else { return nil }
+        return bytes.extracting(range)
+    }
+
+    /// Where in `bytes` the value of the first attribute of a kind is.
+    public func valueRange(of type: STUNAttributeType) -> Range<Int>? {
         var offset = STUNHeader.byteCount
         while offset < end {
             let length = Int(bytes.uint16(at: offset + 2))
-            if bytes.uint16(at: offset) == type.rawValue {
-                return bytes.extracting((offset + 4)..<(offset + 4 + length))
-            }
+            if bytes.uint16(at: offset) == type.rawValue { return (offset + 4)..<(offset + 4 + length) }
             offset += 4 + (length + 3) & ~3
         }
         return nil

@@ -4,6 +4,7 @@ import CPacketIO
 import Foundation
 import PacketIO
 import STUN
+import TURNServer
 import Testing
 import Turn
 

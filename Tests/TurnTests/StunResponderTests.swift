@@ -1,6 +1,7 @@
 import Addresses
 import Bytes
 import STUN
+import TURNServer
 import Testing
 import Time
 import Turn
