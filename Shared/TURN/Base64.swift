@@ -21,4 +21,7 @@ enum Base64 {
         }
         return text
     }
+
+    /// The six bits of a letter; nil if it is none.
+    static func value(of letter: UInt8) -> UInt8? { alphabet.firstIndex(of: letter).map(UInt8.init) }
 }
