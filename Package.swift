@@ -134,6 +134,10 @@ let package = Package(
             .executableTarget(
                 name: "BusBench", dependencies: ["Bus", "Time", protobuf, logging], path: "Tests/Bench/bus",
                 swiftSettings: [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]),
+            .target(name: "CTurnLoad", dependencies: ["COpenSSL"], path: "Tests/Bench/turn/CTurnLoad"),
+            .executableTarget(
+                name: "TurnLoad", dependencies: ["CTurnLoad", "Time", "Bytes", "Addresses", "STUN", "TURN"],
+                path: "Tests/Bench/turn/load", swiftSettings: strict),
 
             tests("Time"),
             tests("Bytes"),

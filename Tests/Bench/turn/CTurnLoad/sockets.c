@@ -1,0 +1,78 @@
+// Sockets for the setting up, in blocking mode.
+#define _GNU_SOURCE
+#include "turn_load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct sockaddr_in loopback(uint16_t port) {
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+int turn_load_udp(void) {
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    // A server's burst must not be lost here: loss is to mean the server's.
+    int size = 4 << 20;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    struct sockaddr_in address = loopback(0);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int turn_load_connect(int fd, uint16_t port) {
+    struct sockaddr_in address = loopback(port);
+    return connect(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+uint16_t turn_load_port(int fd) {
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    return getsockname(fd, (struct sockaddr *)&address, &length) < 0 ? 0 : ntohs(address.sin_port);
+}
+
+int turn_load_wait(int fd, int milliseconds) {
+    struct pollfd wanted = {fd, POLLIN, 0};
+    return poll(&wanted, 1, milliseconds);
+}
+
+void *turn_load_tls(uint16_t port, int *fd) {
+    static SSL_CTX *context;
+    if (!context) {
+        context = SSL_CTX_new(TLS_client_method());
+        if (!context) return NULL;
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+        SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    }
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0) return NULL;
+    int on = 1;
+    setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    SSL *tls = SSL_new(context);
+    if (!tls || turn_load_connect(*fd, port) < 0 || !SSL_set_fd(tls, *fd) || SSL_connect(tls) != 1) {
+        SSL_free(tls);
+        close(*fd);
+        return NULL;
+    }
+    return tls;
+}
+
+long turn_load_tls_read(void *tls, void *bytes, long count) {
+    int read = SSL_read(tls, bytes, (int)count);
+    return read > 0 ? read : -1;
+}
+
+long turn_load_tls_write(void *tls, const void *bytes, long count) {
+    int written = SSL_write(tls, bytes, (int)count);
+    return written > 0 ? written : -1;
+}
