@@ -89,7 +89,7 @@ let package = Package(
         shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),
         shared("TURN", ["Time", "Bytes", "Addresses", "STUN", "COpenSSL"]),
         shared("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN", "COpenSSL"]),
-        shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO"]),
+        shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO", "COpenSSL"]),
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
             exclude: ["README.md", "Protos", "generate"]),

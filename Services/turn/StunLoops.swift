@@ -28,8 +28,10 @@ public final class StunLoops: Sendable {
             let limiter = SourceLimiter(rate: rate, burst: rate * 2, seed: .random(in: .min ... .max))
             let worker = StunWorker(on: executor, responder: StunResponder(software: "Roost", limiter: limiter))
             var sockets: [UDPSocket] = []
+            var options = UDPSocketOptions()
+            options.sharesPort = workers > 1
             for endpoint in endpoints {
-                sockets.append(try UDPSocket(binding: endpoint, sharesPort: workers > 1))
+                sockets.append(try UDPSocket(binding: endpoint, options: options))
             }
             lanes.append(Lane(executor: executor, worker: worker, sockets: sockets))
         }

@@ -22,7 +22,7 @@ public actor StunWorker: PacketWorker {
     public nonisolated var totals: StunCounters { published.withLock { $0 } }
 
     /// Answers a batch.
-    public func receive(_ batch: inout ReceiveBatch, out: inout SendBatch, now: Instant) {
+    public func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
         for index in 0..<batch.count {
             do throws(StunDrop) {
                 guard !batch.isTruncated(index) else { throw .truncated }
@@ -44,7 +44,7 @@ public actor StunWorker: PacketWorker {
     }
 
     /// Never due.
-    public func timeout(out: inout SendBatch, now: Instant) {}
+    public func timeout(out: inout LoopIO, now: Instant) {}
 
     /// STUN has nothing to time.
     public var nextDeadline: Instant? { nil }

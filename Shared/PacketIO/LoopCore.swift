@@ -5,9 +5,6 @@ internal import Synchronization
 final class LoopCore: Sendable {
     /// Jobs that fit without allocating: every actor call of a worker in one turn, many times over. More make it grow.
     static let ringCapacity = 1024
-    /// The eventfd's token; sockets have their index.
-    static let mailboxToken = UInt64.max
-
     let epoll: Int32
     let event: Int32
     let statistics = LoopStatistics()
@@ -25,7 +22,7 @@ final class LoopCore: Sendable {
         }
         self.epoll = epoll
         self.event = event
-        let added = pio_epoll_add(epoll, event, LoopCore.mailboxToken)
+        let added = pio_epoll_add(epoll, event, Token.mailbox.bits, UInt32(PIO_READ))
         precondition(added == 0, "epoll refuses a fresh eventfd: errno \(-added)")
     }
 

@@ -27,13 +27,24 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     /// What the loop did so far.
     public var statistics: LoopStatistics { core.statistics }
 
-    /// Turns the thread into a packet loop for `worker` and its sockets, until the calling task is cancelled.
+    /// Turns the thread into a packet loop for `worker`, until the calling task is cancelled.
     ///
     /// The worker's `unownedExecutor` must be this one; it is checked as the loop starts.
-    /// Once it returns, the sockets are no longer read and nothing more is sent; control calls still work. Only one worker at
-    /// a time; a second `run` waits for the first to end.
-    public func run(_ worker: some PacketWorker, sockets: [UDPSocket]) async throws(PacketIOError) {
-        let loop = PacketLoop(worker: worker, core: core, sockets: sockets, executor: LoopIdentity(self))
+    /// Once it returns, all streams are closed, the sockets are no longer read and nothing more is sent; control calls still
+    /// work. Only one worker at a time; a second `run` waits for the first to end.
+    ///
+    /// - Parameters:
+    ///   - worker: who handles what comes.
+    ///   - sockets: what it begins with; their ids are 0, 1, …. The worker may open more.
+    ///   - listeners: whose connections become streams.
+    ///   - limits: bounds on the streams.
+    public func run(
+        _ worker: some PacketWorker, sockets: [UDPSocket], listeners: [StreamListener] = [],
+        limits: StreamLimits = StreamLimits()
+    ) async throws(PacketIOError) {
+        let loop = PacketLoop(
+            worker: worker, core: core, sockets: sockets, listeners: listeners, limits: limits,
+            executor: LoopIdentity(self))
         let result: Result<Void, PacketIOError> = await withTaskCancellationHandler {
             await withCheckedContinuation { done in
                 mail.put {
@@ -102,6 +113,7 @@ final class LoopThread: Sendable {
 
     func run() {
         unsafe pio_name_thread(name)
+        pio_block_sigpipe()
         core.claimThread()
         var turn = LoopTurn()
         while true {
@@ -127,36 +139,5 @@ struct LoopIdentity: Sendable {
 
     func run(_ job: UnownedJob) {
         unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
-    }
-}
-
-/// One turn's waiting and jobs, in memory that is used again.
-struct LoopTurn {
-    /// Jobs a turn, so that a flood of control calls does not hold up packets for more than some microseconds.
-    static let jobLimit = 64
-    /// Ready descriptors a turn.
-    static let tokenLimit = 64
-
-    private var jobs: [UnownedJob] = []
-    private(set) var tokens = [UInt64](repeating: 0, count: LoopTurn.tokenLimit)
-    private(set) var tokenCount = 0
-
-    init() { jobs.reserveCapacity(LoopTurn.jobLimit) }
-
-    /// Waits up to `timeout` nanoseconds, for ever if it is negative.
-    mutating func wait(_ core: LoopCore, timeout: Int64) {
-        let count = unsafe pio_epoll_wait(core.epoll, &tokens, Int32(LoopTurn.tokenLimit), timeout)
-        // Only EINTR can happen: then there is nothing, and the next turn waits again.
-        tokenCount = max(0, Int(count))
-        for index in 0..<tokenCount where tokens[index] == LoopCore.mailboxToken { pio_eventfd_clear(core.event) }
-    }
-
-    /// Runs waiting jobs, not those that they add.
-    mutating func runJobs(_ core: LoopCore, _ executor: LoopIdentity) {
-        _ = core.take(into: &jobs, limit: LoopTurn.jobLimit)
-        guard !jobs.isEmpty else { return }
-        core.statistics.jobs.add(UInt64(jobs.count), ordering: .relaxed)
-        for job in jobs { executor.run(job) }
-        jobs.removeAll(keepingCapacity: true)
     }
 }

@@ -4,19 +4,28 @@ internal import Time
 
 /// A worker and its sockets on the loop's thread: waits, runs jobs, receives, handles, sends.
 ///
-/// A turn enters the actor once, however many datagrams there are, as entering costs as much as handling several of them.
+/// Costs of a turn that are not those of its packets: one wait, one reading of the clock, the statistics.
 final class PacketLoop<Worker: PacketWorker>: Sendable {
-    private let worker: Worker
-    private let core: LoopCore
-    private let sockets: [UDPSocket]
-    private let executor: LoopIdentity
+    let worker: Worker
+    let core: LoopCore
+    let sockets: [UDPSocket]
+    let listeners: [StreamListener]
+    let contexts: [TLSContext?]
+    let limits: StreamLimits
+    let executor: LoopIdentity
     private let isStopping = Atomic<Bool>(false)
 
-    init(worker: Worker, core: LoopCore, sockets: [UDPSocket], executor: LoopIdentity) {
+    init(
+        worker: Worker, core: LoopCore, sockets: [UDPSocket], listeners: [StreamListener], limits: StreamLimits,
+        executor: LoopIdentity
+    ) {
         self.worker = worker
         self.core = core
         self.sockets = sockets
+        self.listeners = listeners
+        self.limits = limits
         self.executor = executor
+        contexts = listeners.map(\.tls)
     }
 
     /// Makes `run` return soon. From any thread.
@@ -27,67 +36,155 @@ final class PacketLoop<Worker: PacketWorker>: Sendable {
 
     /// Works until `stop`. On the loop's thread only.
     func run() -> Result<Void, PacketIOError> {
-        var watched = 0
-        defer { for socket in sockets[..<watched] { _ = pio_epoll_remove(core.epoll, socket.descriptor) } }
-        for (index, socket) in sockets.enumerated() {
-            let result = pio_epoll_add(core.epoll, socket.descriptor, UInt64(index))
-            guard result >= 0 else { return .failure(.cannotStart("epoll entry", code: -result)) }
-            watched += 1
+        // All that follows is on this thread; the worker is entered without another check, see `WorkerTurn`.
+        worker.assumeIsolated { _ in }
+        let received = ReceiveBatch()
+        let io = unsafe LoopIO(epoll: core.epoll, slab: UnsafeRawPointer(received.slab), limits: limits)
+        var state = LoopState(received: received, out: io)
+        defer {
+            state.unwatchListeners(listeners, core)
+            core.statistics.sockets.store(0, ordering: .relaxed)
+            core.statistics.streams.store(0, ordering: .relaxed)
+        }
+        do throws(PacketIOError) {
+            for socket in sockets {
+                let id = try state.out.open(socket)
+                // These get many at once; see `SocketTable.adapt`.
+                unsafe state.out.sockets.slots[id.index].asks = 16
+            }
+            try state.watchListeners(listeners, core)
+        } catch {
+            return .failure(error)
         }
 
         var turn = LoopTurn()
-        var received = ReceiveBatch()
-        var out = SendBatch(descriptors: sockets.map(\.descriptor))
-        var deadline = worker.assumeIsolated { $0.nextDeadline }
+        let enter = WorkerTurn<Worker>()
+        enter.begin(worker, &state)
         while !isStopping.load(ordering: .acquiring) {
-            turn.wait(core, timeout: timeout(until: deadline))
-            turn.runJobs(core, executor)
-            deadline = handle(turn, &received, &out)
-            out.flush()
-            publish(&out)
+            turn.wait(core, timeout: turn.mayHaveJobs ? 0 : state.timeout)
+            if turn.mayHaveJobs { turn.runJobs(core, executor) }
+            state.now = MonotonicClock.now
+            enter.handle(worker, turn, contexts, listeners, core, &state)
+            state.endTurn()
+            state.publish(core.statistics)
         }
         return .success(())
     }
+}
 
-    /// Nanoseconds to wait: none if there is work, -1 for ever.
-    private func timeout(until deadline: Instant?) -> Int64 {
-        if core.hasJobs { return 0 }
-        guard let deadline else { return -1 }
-        return max(0, (deadline - MonotonicClock.now).nanoseconds)
+/// What a loop has beside its worker.
+struct LoopState: ~Copyable {
+    var received: ReceiveBatch
+    var out: LoopIO
+    var now = MonotonicClock.now
+    /// When the worker wants to be called.
+    var deadline: Instant?
+    /// When listeners are watched again: the process had no descriptor for another connection.
+    var pausedUntil: Instant?
+    private var counts = ReceiveCounts()
+
+    init(received: consuming ReceiveBatch, out: consuming LoopIO) {
+        self.received = received
+        self.out = out
     }
 
-    /// The packets and the deadline of a turn. Returns the next deadline.
-    private func handle(_ turn: borrowing LoopTurn, _ received: inout ReceiveBatch, _ out: inout SendBatch) -> Instant?
-    {
-        let now = MonotonicClock.now
-        return worker.assumeIsolated { worker in
-            for index in 0..<turn.tokenCount where turn.tokens[index] != LoopCore.mailboxToken {
-                let socket = Int(turn.tokens[index])
-                // One batch a socket and turn, so that a flood on one does not starve the others: epoll tells again.
-                guard received.fill(from: sockets[socket].descriptor, socket: socket) else { continue }
-                count(received)
-                worker.receive(&received, out: &out, now: now)
-            }
-            if let due = worker.nextDeadline, due <= now { worker.timeout(out: &out, now: now) }
-            return worker.nextDeadline
+    /// Nanoseconds to wait: none if there is work, -1 for ever. From the turn's beginning, so that the clock is read once a
+    /// turn: what the turn took is waited for too.
+    var timeout: Int64 {
+        if !out.streams.ready.isEmpty || !out.streams.failures.isEmpty { return 0 }
+        var next = min(deadline?.nanoseconds ?? .max, out.streams.nextDeadline)
+        if let pausedUntil { next = min(next, pausedUntil.nanoseconds) }
+        return next == .max ? -1 : max(0, (Instant(nanoseconds: next) - now).nanoseconds)
+    }
+
+    /// Sends, and lets go of what was closed.
+    mutating func endTurn() {
+        out.flush()
+        received.reset()
+        if out.sockets.hasClosing { out.sockets.freeClosed() }
+    }
+
+    /// Has room for another receive.
+    @inline(__always)
+    mutating func makeRoom() {
+        guard received.room == 0 else { return }
+        out.flush()
+        received.reset()
+    }
+
+    /// Keeps the batch's slots until the flush, if something refers to them since there were `before` references.
+    @inline(__always)
+    mutating func settle(_ before: Int) {
+        if out.queue.references != before { received.keep() } else { received.drop() }
+    }
+
+    /// Notes what was received.
+    @inline(__always)
+    mutating func count() {
+        let (packets, bytes) = received.sums()
+        counts.packets += UInt64(packets)
+        counts.bytes += UInt64(bytes)
+    }
+
+    mutating func countError() { counts.errors += 1 }
+
+    func watchListeners(_ listeners: [StreamListener], _ core: LoopCore) throws(PacketIOError) {
+        for (index, listener) in listeners.enumerated() {
+            let token = Token(.listener, index: index, generation: 0)
+            let added = pio_epoll_add(core.epoll, listener.descriptor, token.bits, UInt32(PIO_READ))
+            guard added == 0 else { throw .cannotStart("epoll entry", code: -added) }
         }
     }
 
-    private func count(_ received: borrowing ReceiveBatch) {
-        var bytes = 0
-        for index in 0..<received.count { bytes += received.bytes(index).byteCount }
-        core.statistics.receivedPackets.add(UInt64(received.count), ordering: .relaxed)
-        core.statistics.receivedBytes.add(UInt64(bytes), ordering: .relaxed)
+    func unwatchListeners(_ listeners: [StreamListener], _ core: LoopCore) {
+        for listener in listeners { _ = pio_epoll_remove(core.epoll, listener.descriptor) }
     }
 
-    private func publish(_ out: inout SendBatch) {
-        let statistics = core.statistics
+    /// Once a turn.
+    mutating func publish(_ statistics: LoopStatistics) {
         statistics.turns.add(1, ordering: .relaxed)
-        guard !out.tally.isEmpty else { return }
-        statistics.sentPackets.add(out.tally.packets, ordering: .relaxed)
-        statistics.sentBytes.add(out.tally.bytes, ordering: .relaxed)
-        statistics.droppedBufferFull.add(out.tally.bufferFull, ordering: .relaxed)
-        statistics.droppedRefused.add(out.tally.refused, ordering: .relaxed)
-        out.tally = SendTally()
+        if counts.packets | counts.errors > 0 {
+            statistics.receivedPackets.add(counts.packets, ordering: .relaxed)
+            statistics.receivedBytes.add(counts.bytes, ordering: .relaxed)
+            statistics.reportedErrors.add(counts.errors, ordering: .relaxed)
+            counts = ReceiveCounts()
+        }
+        if !out.sender.tally.isEmpty {
+            out.sender.tally.publish(statistics)
+            out.sender.tally = SendTally()
+        }
+        if !out.streams.tally.isEmpty {
+            out.streams.tally.publish(statistics)
+            out.streams.tally = StreamTally()
+        }
+        statistics.sockets.store(out.sockets.count, ordering: .relaxed)
+        statistics.streams.store(out.streams.count, ordering: .relaxed)
+    }
+}
+
+private struct ReceiveCounts {
+    var packets: UInt64 = 0
+    var bytes: UInt64 = 0
+    var errors: UInt64 = 0
+}
+
+extension SendTally {
+    fileprivate func publish(_ statistics: LoopStatistics) {
+        statistics.sentPackets.add(packets, ordering: .relaxed)
+        statistics.sentBytes.add(bytes, ordering: .relaxed)
+        statistics.sentMessages.add(messages, ordering: .relaxed)
+        if bufferFull > 0 { statistics.droppedBufferFull.add(bufferFull, ordering: .relaxed) }
+        if refused > 0 { statistics.droppedRefused.add(refused, ordering: .relaxed) }
+    }
+}
+
+extension StreamTally {
+    fileprivate func publish(_ statistics: LoopStatistics) {
+        statistics.openedStreams.add(opened, ordering: .relaxed)
+        statistics.refusedStreams.add(refused, ordering: .relaxed)
+        statistics.failedHandshakes.add(handshakesFailed, ordering: .relaxed)
+        statistics.receivedStreamBytes.add(receivedBytes, ordering: .relaxed)
+        statistics.sentStreamBytes.add(sentBytes, ordering: .relaxed)
+        statistics.droppedBacklog.add(dropped, ordering: .relaxed)
     }
 }

@@ -1,29 +1,79 @@
 public import Addresses
 internal import CPacketIO
 
-/// A bound, non-blocking UDP socket. It is bound before its loop starts, so that a taken port is an error at start-up.
+/// What a UDP socket may be asked for.
+public struct UDPSocketOptions: Sendable {
+    /// What becomes of datagrams larger than the path's MTU.
+    public enum Fragmentation: Sendable {
+        /// As the host is set up: usually path MTU discovery, with fragments for datagrams beyond it.
+        case system
+        /// Don't Fragment is always set.
+        case never
+        /// Don't Fragment is never set.
+        case allowed
+    }
+
+    /// The kernel's buffer in each direction; 0 leaves it to the system. 4 MiB hold 20 ms of 1,200-byte packets at
+    /// 1.6 Gbit/s; the kernel caps it at `net.core.rmem_max`.
+    public var bufferBytes: Int32 = 4 << 20
+    /// Lets several loops bind one port.
+    public var sharesPort = false
+    /// Lets the kernel merge datagrams of one flow that come together (UDP_GRO): `ReceiveBatch.segmentBytes` tells them
+    /// apart.
+    public var mergesDatagrams = false
+    /// Calls `PacketWorker.receive(error:…)` for ICMP errors.
+    public var reportsErrors = false
+    /// The Don't Fragment bit.
+    public var fragmentation = Fragmentation.system
+
+    /// The defaults above.
+    public init() {}
+
+    /// For relay sockets, of which there are thousands: a flooded one holds 256 KiB at most, not 4 MiB.
+    public static var relay: UDPSocketOptions {
+        var options = UDPSocketOptions()
+        options.bufferBytes = 256 << 10
+        options.mergesDatagrams = true
+        options.reportsErrors = true
+        return options
+    }
+}
+
+/// A bound, non-blocking UDP socket. It is bound before its loop gets it, so that a taken port is an error of whoever asks.
 ///
 /// On a wildcard address it knows for each datagram which of the host's addresses it came to, so that the answer can leave
 /// from there: a client drops answers from elsewhere. IPv6 sockets never take IPv4.
 public final class UDPSocket: Sendable {
     /// Where it is bound, with the real port.
     public let endpoint: Endpoint
-    let descriptor: Int32
+    package let descriptor: Int32
+    let tells: UInt32
+    let fragmentation: Int32
+    let reportsErrors: Bool
 
     /// Binds to `endpoint`; port 0 takes a free one.
-    ///
-    /// `bufferBytes` asks for the kernel's buffers in each direction; 4 MiB hold 20 ms of 1,200-byte packets at
-    /// 1.6 Gbit/s, and the kernel caps it at `net.core.rmem_max`. `sharesPort` lets several loops bind one port.
-    public init(binding endpoint: Endpoint, bufferBytes: Int32 = 4 << 20, sharesPort: Bool = false)
-        throws(PacketIOError)
-    {
+    public init(binding endpoint: Endpoint, options: UDPSocketOptions = UDPSocketOptions()) throws(PacketIOError) {
         var address = pio_address(endpoint)
-        var options = pio_socket_options(
-            receive_buffer: bufferBytes, send_buffer: bufferBytes, reuse_port: sharesPort ? 1 : 0)
-        let result = unsafe pio_udp_bind(&address, &options)
+        // A socket on one address needs no word on which it was.
+        let isWildcard = endpoint.address.isUnspecified
+        let fragmentation =
+            switch options.fragmentation {
+            case .system: PIO_FRAGMENTATION_SYSTEM
+            case .never: PIO_FRAGMENTATION_NEVER
+            case .allowed: PIO_FRAGMENTATION_ALLOWED
+            }
+        var wanted = pio_socket_options(
+            receive_buffer: options.bufferBytes, send_buffer: options.bufferBytes,
+            reuse_port: options.sharesPort ? 1 : 0, tells_local: isWildcard ? 1 : 0,
+            merges: options.mergesDatagrams ? 1 : 0, reports_errors: options.reportsErrors ? 1 : 0,
+            fragmentation: Int32(fragmentation))
+        let result = unsafe pio_udp_bind(&address, &wanted)
         guard result >= 0 else { throw .cannotBind(endpoint, code: -result) }
         descriptor = result
         self.endpoint = Endpoint(address)
+        tells = UInt32(isWildcard ? PIO_TELL_LOCAL : 0) | UInt32(wanted.merges != 0 ? PIO_TELL_SEGMENT : 0)
+        self.fragmentation = Int32(fragmentation)
+        reportsErrors = options.reportsErrors
     }
 
     deinit { pio_close(descriptor) }
@@ -47,6 +97,11 @@ extension pio_address {
     init(_ address: IPAddress, port: UInt16) {
         self.init(
             high: address.high, low: address.low, zone: address.zone, port: port, family: address.family.rawValue)
+    }
+
+    @inline(__always)
+    func isEqual(to other: pio_address) -> Bool {
+        low == other.low && high == other.high && port == other.port && family == other.family && zone == other.zone
     }
 }
 

@@ -15,7 +15,7 @@ actor Echo: PacketWorker {
 
     init(on executor: LoopExecutor) { self.executor = executor }
 
-    func receive(_ batch: inout ReceiveBatch, out: inout SendBatch, now: Instant) {
+    func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
         largestBatch = max(largestBatch, batch.count)
         for index in 0..<batch.count {
             do throws(BytesError) {
@@ -28,11 +28,11 @@ actor Echo: PacketWorker {
         }
     }
 
-    func timeout(out: inout SendBatch, now: Instant) {
+    func timeout(out: inout LoopIO, now: Instant) {
         guard let (to, at) = greeting, at <= now else { return }
         greeting = nil
         do throws(BytesError) {
-            try out.append(socket: 0, from: nil, to: to) { (output) throws(BytesError) in try output.write("hello") }
+            try out.append(socket: SocketID(0), from: nil, to: to) { (output) throws(BytesError) in try output.write("hello") }
         } catch {
             Issue.record("\(error)")
         }

@@ -1,0 +1,53 @@
+internal import CPacketIO
+internal import Synchronization
+
+/// One turn's waiting and jobs, in memory that is used again.
+@safe struct LoopTurn: ~Copyable {
+    /// Jobs a turn, so that a flood of control calls does not hold up packets for more than some microseconds.
+    static let jobLimit = 64
+    /// Ready descriptors a turn.
+    static let eventLimit = 64
+
+    private var jobs: [UnownedJob] = []
+    private let events: UnsafeMutablePointer<pio_event>
+    /// How many descriptors are ready.
+    private(set) var count = 0
+    /// Whether there may be jobs: the mailbox said so, or the last turn left some.
+    private(set) var mayHaveJobs = true
+
+    init() {
+        jobs.reserveCapacity(LoopTurn.jobLimit)
+        unsafe events = .allocate(capacity: LoopTurn.eventLimit)
+        unsafe events.initialize(repeating: pio_event(), count: LoopTurn.eventLimit)
+    }
+
+    deinit { unsafe events.deallocate() }
+
+    /// Waits up to `timeout` nanoseconds, for ever if it is negative.
+    mutating func wait(_ core: LoopCore, timeout: Int64) {
+        let found = unsafe pio_epoll_wait(core.epoll, events, Int32(LoopTurn.eventLimit), timeout)
+        // Only EINTR can happen: then there is nothing, and the next turn waits again.
+        count = max(0, Int(found))
+        for index in 0..<count where unsafe events[index].token == Token.mailbox.bits {
+            pio_eventfd_clear(core.event)
+            mayHaveJobs = true
+        }
+    }
+
+    /// What is ready.
+    @inline(__always)
+    func event(_ index: Int) -> (token: Token, events: UInt32) {
+        precondition(index < count, "the turn has \(count) events")
+        return unsafe (Token(bits: events[index].token), events[index].events)
+    }
+
+    /// Runs waiting jobs, not those that they add.
+    mutating func runJobs(_ core: LoopCore, _ executor: LoopIdentity) {
+        // Jobs that come while these run wake the eventfd again, unless some are left: then the next turn does not wait.
+        mayHaveJobs = core.take(into: &jobs, limit: LoopTurn.jobLimit)
+        guard !jobs.isEmpty else { return }
+        core.statistics.jobs.add(UInt64(jobs.count), ordering: .relaxed)
+        for job in jobs { executor.run(job) }
+        jobs.removeAll(keepingCapacity: true)
+    }
+}
