@@ -30,10 +30,15 @@ public enum SignalKeys {
         "allowed-origins", "Origins of other sites whose pages may connect.", placeholder: "ORIGIN,…")
     static let socketsPerAddress: ConfigurationKey<Int> = .number(
         "sockets-per-address", "WebSockets at most from one address.", in: 1...100_000, default: 50)
+    static let guestIceServers: ConfigurationKey<Int> = .number(
+        "guest-ice-servers",
+        "How often a minute one address may ask for ICE servers without signing in, as /diagnostics does; 0: never.",
+        in: 0...10_000, default: 30)
 
     /// All of them.
     public static let all: [any AnyConfigurationKey] = [
         registry, redis, https, http, certificate, privateKey, webRoot, origins, socketsPerAddress,
+        guestIceServers,
     ]
 }
 
@@ -80,8 +85,11 @@ public enum SignalService {
         let perAddress = configuration[SignalKeys.socketsPerAddress]
         let web = WebListener(
             parts: WebParts(
-                site: site, allowedOrigins: configuration[SignalKeys.origins], limits: ConnectionLimits(),
-                metrics: metrics,
+                site: site, allowedOrigins: configuration[SignalKeys.origins],
+                guests: GuestServers(
+                    registry: Roost_Registry_V1_RegistryClient(caller: registry), region: context.region,
+                    perMinute: configuration[SignalKeys.guestIceServers]),
+                limits: ConnectionLimits(), metrics: metrics,
                 events: continuation, connections: AddressGate(limit: perAddress * 4, total: 20_000),
                 sockets: AddressGate(limit: perAddress, total: 20_000)))
         let group = MultiThreadedEventLoopGroup.singleton

@@ -2,6 +2,7 @@ import Foundation
 import NIOSSL
 import Signal
 import Testing
+import Time
 
 @Test func `the made certificate is one that TLS takes, for the names it was made for`() throws {
     let made = try SelfSignedCertificate(names: ["localhost", "roost.example"], addresses: ["127.0.0.1", "::1"])
@@ -66,4 +67,25 @@ import Testing
     gate.leave("a")
     #expect(gate.enter("c"))
     #expect(gate.count == 3)
+}
+
+@Test func `a source asks a few times at once, then at its pace, and takes nothing from another`() {
+    let start = Instant(nanoseconds: 0)
+    let gate = SourceGate(burst: 2, oneEach: .seconds(10), now: start)
+
+    #expect((0..<3).map { _ in gate.admits("a", now: start) } == [true, true, false])
+    #expect(gate.admits("b", now: start))
+    #expect(!gate.admits("a", now: start + .seconds(9)))
+    #expect(gate.admits("a", now: start + .seconds(10)))
+    #expect(!gate.admits("a", now: start + .seconds(10)))
+}
+
+@Test func `sources beyond the table are refused until others are forgotten`() {
+    let start = Instant(nanoseconds: 0)
+    let gate = SourceGate(burst: 1, oneEach: .seconds(10), limit: 2, now: start)
+
+    #expect(["a", "b", "c"].map { gate.admits($0, now: start) } == [true, true, false])
+    #expect(!gate.admits("c", now: start + .seconds(5)))
+    #expect(gate.admits("c", now: start + .seconds(11)))
+    #expect(gate.count == 1)
 }

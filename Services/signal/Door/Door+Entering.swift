@@ -91,13 +91,7 @@ extension Door {
             writer.field("token", "\(session.id).\(secret)")
             writer.field("person", session.person)
             writer.field("name", session.name)
-            writer.array("iceServers", ice) { writer, server in
-                writer.object { writer in
-                    writer.array("urls", server.urls) { $0.string($1) }
-                    if !server.username.isEmpty { writer.field("username", server.username) }
-                    if !server.credential.isEmpty { writer.field("credential", server.credential) }
-                }
-            }
+            Answers.iceServers(ice, into: &writer)
             writer.field("resumeSeconds", 30)
             writer.field("limits") { limits in
                 limits.field("frame", SocketHandler.frameLimit)

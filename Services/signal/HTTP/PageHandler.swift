@@ -14,12 +14,14 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private let site: StaticSite
     private let allowedOrigins: [String]
+    private let guests: GuestServers
     private var head: HTTPRequestHead?
     private var timer: Scheduled<Void>?
 
-    init(site: StaticSite, allowedOrigins: [String]) {
+    init(site: StaticSite, allowedOrigins: [String], guests: GuestServers) {
         self.site = site
         self.allowedOrigins = allowedOrigins
+        self.guests = guests
     }
 
     func handlerAdded(context: ChannelHandlerContext) { wait(context) }
@@ -71,6 +73,7 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
                 .upgradeRequired, "This is a WebSocket: subprotocol roost.1.\n", head, context,
                 extra: [("Upgrade", "websocket")])
         }
+        if head.uri.prefix(while: { $0 != "?" }) == "/ice-servers" { return iceServers(head, context) }
         guard let file = site.file(at: head.uri) else {
             return text(.notFound, "There is nothing at this address. The people are at /.\n", head, context)
         }
@@ -78,6 +81,45 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
         let known = head.headers[canonicalForm: "if-none-match"].contains { $0 == file.etag || $0 == "*" }
         if known { return respond(.notModified, [], fields, head, context) }
         respond(.ok, file.bytes, fields, head, context)
+    }
+
+    /// A page asks for its own visitor; another site's page would spend the credentials of people who only look at it.
+    private func iceServers(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let origin = head.headers.first(name: "origin")
+        let allowed = SecurityHeaders.allows(
+            origin: origin, host: head.headers.first(name: "host"), alsoAllowed: allowedOrigins)
+        let site = head.headers.first(name: "sec-fetch-site")
+        guard allowed, origin != nil || site == nil || site == "same-origin" || site == "none" else {
+            return text(.forbidden, "Another site's page may not ask for servers.\n", head, context)
+        }
+        guard head.method == .GET else { return text(.methodNotAllowed, "Only GET.\n", head, context) }
+        let (guests, address, loop) = (guests, context.channel.remoteAddress, context.eventLoop)
+        let bound = NIOLoopBound((self, context), eventLoop: loop)
+        let answer = loop.makePromise(of: GuestServers.Answer.self)
+        answer.completeWithTask { await guests.ask(from: address) }
+        answer.futureResult.whenSuccess { answer in
+            let (handler, context) = bound.value
+            // The peer may have left, or the connection have become a WebSocket: neither wants this any more.
+            guard context.channel.isActive else { return }
+            handler.tell(answer, origin, head, context)
+        }
+    }
+
+    private func tell(
+        _ answer: GuestServers.Answer, _ origin: String?, _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) {
+        switch answer {
+        case .servers(let bytes):
+            var fields = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+            if let origin { fields.append(("Access-Control-Allow-Origin", origin)) }
+            respond(.ok, bytes, fields, head, context)
+        case .off: text(.forbidden, "Servers are given to people who are signed in only.\n", head, context)
+        case .tooOften:
+            text(
+                .tooManyRequests, "Servers were asked for too often from this address.\n", head, context,
+                extra: [("Retry-After", "60")])
+        case .unavailable: text(.serviceUnavailable, "No registry answers; try again in a moment.\n", head, context)
+        }
     }
 
     private func text(

@@ -11,6 +11,7 @@ import Synchronization
 struct WebParts: Sendable {
     let site: StaticSite
     let allowedOrigins: [String]
+    let guests: GuestServers
     let limits: ConnectionLimits
     let metrics: SignalMetrics
     let events: AsyncStream<SocketEvent>.Continuation
@@ -53,7 +54,7 @@ struct WebListener: Sendable {
         channel.closeFuture.whenComplete { [connections = parts.connections] _ in connections.leave(remote) }
         let pipeline = channel.pipeline.syncOperations
         if let certificates { try pipeline.addHandler(NIOSSLServerHandler(context: certificates.current)) }
-        let page = PageHandler(site: parts.site, allowedOrigins: parts.allowedOrigins)
+        let page = PageHandler(site: parts.site, allowedOrigins: parts.allowedOrigins, guests: parts.guests)
         let compressor = HTTPResponseCompressor()
         let leaving = NIOLoopBound((page, compressor), eventLoop: channel.eventLoop)
         let parts = parts

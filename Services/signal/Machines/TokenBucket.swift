@@ -13,6 +13,16 @@ package struct TokenBucket: Sendable {
         fullAt = now
     }
 
+    /// Full at first; one more each `interval`.
+    package init(burst: Int, oneEach interval: Interval, now: Instant) {
+        capacity = Int64(burst)
+        self.interval = interval.nanoseconds
+        fullAt = now
+    }
+
+    /// Whether nothing was taken lately: as good as a new one.
+    package func isFull(now: Instant) -> Bool { fullAt <= now }
+
     /// Takes `count`; false, and nothing taken, when there are not that many.
     package mutating func take(_ count: Int = 1, now: Instant) -> Bool {
         let base = max(fullAt.nanoseconds, now.nanoseconds)

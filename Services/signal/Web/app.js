@@ -12,6 +12,7 @@ import { endedText, fillTexts, loadWords, words } from "./app/words.js";
 
 const NAME_KEY = "roost.name";
 const SINGLE_KEYS_KEY = "roost.single-keys";
+const POLICY_KEY = "roost.policy";
 /** Long enough to read a sentence twice. */
 const TOAST_MS = 7_000;
 
@@ -31,9 +32,19 @@ const recall = (key) => {
   }
 };
 
-const roost = new Roost({ iceTransportPolicy: query.get("relay") === "1" ? "relay" : "all" });
+const roost = new Roost({ iceTransportPolicy: query.get("policy") ?? recall(POLICY_KEY) ?? "all", filterIceServers });
 globalThis.roost = roost;
 globalThis.soundLevel = soundLevel;
+
+/** `turn=tls` in the address leaves one way to the relay, and no STUN: to find out which way a network lets through. */
+function filterIceServers(servers) {
+  const wanted = query.get("turn");
+  if (!["udp", "tcp", "tls"].includes(wanted)) return servers;
+  const transport = (url) => (url.startsWith("turns:") ? "tls" : url.startsWith("turn:") ? (/transport=(\w+)/.exec(url)?.[1] ?? "udp") : "stun");
+  return servers
+    .map((server) => ({ ...server, urls: [server.urls].flat().filter((url) => transport(url) === wanted) }))
+    .filter(({ urls }) => urls.length > 0);
+}
 
 await loadWords();
 fillTexts();
@@ -242,6 +253,12 @@ addEventListener("keydown", (event) => {
   if (!target || byId(target).hidden || (call.state !== "ringing" && document.querySelector("dialog[open]"))) return;
   event.preventDefault();
   byId(target).click();
+});
+
+byId("relay-only").checked = roost.iceTransportPolicy === "relay";
+byId("relay-only").addEventListener("change", (event) => {
+  roost.iceTransportPolicy = event.target.checked ? "relay" : "all";
+  remember(POLICY_KEY, roost.iceTransportPolicy);
 });
 
 for (const dialog of document.querySelectorAll("dialog.sheet")) {

@@ -16,6 +16,8 @@ export interface RoostOptions {
   url?: string;
   /** "relay" uses relayed paths only. */
   iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Leaves out, or changes, servers that signal gave; asked each time that a connection is made. */
+  filterIceServers?: (servers: RTCIceServer[]) => RTCIceServer[];
 }
 
 export interface Person {
@@ -32,6 +34,13 @@ export interface MediaFlags {
 
 export type CallState = "calling" | "ringing" | "connecting" | "connected";
 export type Path = "direct" | "relayed";
+/** How a browser reaches its TURN server. */
+export type RelayProtocol = "udp" | "tcp" | "tls";
+/** Whose TURN server media goes through: one's own, the other's, or both. `protocol` is null where the browser does not say. */
+export interface Relay {
+  here: { protocol: RelayProtocol | null; url: string | null } | null;
+  there: { protocol: RelayProtocol | null } | null;
+}
 export type PeerState = "new" | "connecting" | "connected" | "reconnecting" | "failed";
 
 export interface Call {
@@ -98,6 +107,7 @@ export interface LinkStatistics {
   protocol: string | null;
   localCandidate: string | null;
   remoteCandidate: string | null;
+  relay: Relay;
   rttMs: number | null;
   up: { bytes: number; bps: number };
   down: { bytes: number; bps: number };
@@ -111,6 +121,8 @@ export interface Statistics {
   topology: string | null;
   links: (Partial<LinkStatistics> & { member: string; name: string; state: PeerState })[];
   path: Path | null;
+  /** Of the first relayed link. */
+  relay: Relay;
   rttMs: number | null;
   up: { bps: number };
   down: { bps: number };
@@ -123,7 +135,7 @@ export interface Report {
   name: string | null;
   state: "signed-out" | "signing-in" | "signed-in";
   connection: "closed" | "opening" | "open" | "waiting";
-  call: { peer: string; state: CallState; path: Path | null; room: string } | null;
+  call: { peer: string; state: CallState; path: Path | null; relay: Relay; room: string } | null;
   room: string | null;
   /** The others in the room. */
   members: {
@@ -193,6 +205,110 @@ export interface RoostEventMap {
   chat: CustomEvent<{ from: string; body: unknown }>;
 }
 
+export interface DiagnoseOptions {
+  /** This Roost's own by default. */
+  iceServers?: RTCIceServer[];
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  iceCandidatePoolSize?: number;
+  /** How long a server may take; 10 s by default. */
+  limitMs?: number;
+  signal?: AbortSignal;
+  /** Called as things happen. */
+  onRow?: (row: CandidateRow) => void;
+  onError?: (row: CandidateErrorRow) => void;
+  onServer?: (result: ServerResult) => void;
+  onComplete?: (gathering: Gathering) => void;
+  /** The texts of a language (`diagnostics` of texts/en.js); by default those of the document's language. */
+  words?: unknown;
+}
+
+/** A candidate as it came. Times are milliseconds since the start. */
+export interface CandidateRow {
+  time: number;
+  component: "rtp" | "rtcp" | null;
+  type: RTCIceCandidateType | null;
+  foundation: string | null;
+  protocol: "udp" | "tcp" | null;
+  /** A host candidate's may be a name that ends in .local: the browser hides the address. */
+  address: string | null;
+  port: number | null;
+  priority: number;
+  /** The priority's parts (RFC 8445 §5.1.2.1); `component` is the component's number. */
+  preferences: { type: number; local: number; component: number };
+  /** The server it came from; null where the browser does not say and more than one could be it. */
+  url: string | null;
+  relayProtocol: RelayProtocol | null;
+  relatedAddress: string | null;
+  relatedPort: number | null;
+  tcpType: RTCIceTcpCandidateType | null;
+  candidate: string;
+}
+
+/** An icecandidateerror event. */
+export interface CandidateErrorRow {
+  time: number;
+  /** Of STUN (401, 403, 486, …), or 701: the server could not be reached. */
+  code: number;
+  text: string;
+  url: string;
+  address: string | null;
+  port: number | null;
+}
+
+export interface Gathering {
+  /** `complete`, `timed-out`, `aborted`, or `refused`: the browser did not take the configuration. */
+  state: "complete" | "timed-out" | "aborted" | "refused";
+  ms: number;
+}
+
+/** What one URL did when it was tried alone. */
+export interface ServerResult {
+  url: string;
+  kind: "stun" | "turn";
+  transport: RelayProtocol;
+  ok: boolean;
+  reason:
+    | "works"
+    /** STUN answered with an address of this host: there is no NAT. */
+    | "same-address"
+    | "credentials"
+    | "no-credentials"
+    | "refused"
+    | "unreachable"
+    | "not-found"
+    | "no-answer"
+    | "malformed"
+    | "aborted";
+  /** The last error's code and text, where there was one. */
+  code: number | null;
+  text: string | null;
+  ms: number;
+}
+
+export type Outcome = "works" | "fails" | "untried";
+/**
+ * `open`: none, or one that keeps ports; the browser hides which. `one-server`: there is one, and one answer does not tell its kind.
+ */
+export type Nat = "none" | "open" | "independent" | "symmetric" | "one-server" | "unknown";
+
+export interface Verdict {
+  stun: Outcome;
+  turn: { udp: Outcome; tcp: Outcome; tls: Outcome };
+  nat: Nat;
+  servers: ServerResult[];
+  /** What is said in `sentences`, as codes: `stun-works`, `turn-tls-fails`, `nat-symmetric`, `advice-udp-blocked`, … */
+  codes: string[];
+  sentences: { code: string; tone: "good" | "warn" | "bad" | "info"; text: string }[];
+  text: string;
+}
+
+export interface Diagnosis {
+  rows: CandidateRow[];
+  errors: CandidateErrorRow[];
+  gathering: Gathering;
+  verdict: Verdict;
+}
+
 /** The client: signs in, shows who is here, carries calls. */
 export class Roost extends EventTarget {
   constructor(options?: RoostOptions);
@@ -233,6 +349,13 @@ export class Roost extends EventTarget {
 
   statistics(): Statistics;
   report(): Promise<Report>;
+
+  /** Changed during a call, it makes the call look for another way. */
+  iceTransportPolicy: RTCIceTransportPolicy;
+  /** This Roost's STUN and TURN servers with credentials. Signed out: throws RoostError `too-many`, `unavailable`, `timeout`. */
+  iceServers(): Promise<RTCIceServer[]>;
+  /** Tries every server by itself and all together; never throws for what a server or a network does. Loads diagnose.js. */
+  diagnose(options?: DiagnoseOptions): Promise<Diagnosis>;
 
   addEventListener<K extends keyof RoostEventMap>(
     type: K,

@@ -658,6 +658,8 @@ class Peer {
   #grace = null;
   #levels = [];
   #bps = 0;
+  /** How the other member reaches its relays, by their address: the browser here knows that they are relays, and no more. */
+  #farRelays = new Map();
 
   /** `link` names this life of the connection: after a page was reloaded, what its former life sent is dropped. */
   constructor({ member, link, polite, first, configuration, media, hooks }) {
@@ -669,7 +671,7 @@ class Peer {
     const pc = new RTCPeerConnection(configuration);
     this.pc = pc;
     pc.onnegotiationneeded = () => this.#offer();
-    pc.onicecandidate = ({ candidate }) => this.#send("candidate", candidate ? candidate.toJSON() : null);
+    pc.onicecandidate = ({ candidate }) => this.#send("candidate", candidate && { ...candidate.toJSON(), relayProtocol: relayProtocolOf(candidate) });
     pc.onconnectionstatechange = () => this.#stateChanged();
     pc.oniceconnectionstatechange = () => this.#stateChanged();
     pc.ontrack = ({ track, receiver }) => this.#gained(track, receiver);
@@ -750,7 +752,7 @@ class Peer {
 
   async takeSample() {
     if (this.pc.signalingState === "closed") return this.sample;
-    this.sample = readStatistics(await this.pc.getStats(), this.sample, this.#receivers.video?.track);
+    this.sample = readStatistics(await this.pc.getStats(), this.sample, this.#receivers.video?.track, this.#farRelays);
     this.#noteLevel(this.sample.audio.level, performance.now());
     this.sample.audio.level = this.level;
     return this.sample;
@@ -829,6 +831,9 @@ class Peer {
   }
 
   async #candidate(body) {
+    const [, , , , address, port, , type] = String(body?.candidate ?? "").split(" ");
+    // A few servers, three transports, two families, a few ICE restarts: more than that is nobody's real network.
+    if (type === "relay" && this.#farRelays.size < 256) this.#farRelays.set(`${address}:${port}`, transportName(body.relayProtocol));
     try {
       await this.pc.addIceCandidate(body ?? undefined);
     } catch (error) {
@@ -866,6 +871,17 @@ class Peer {
 
 // ---------------------------------------------------------------- statistics
 
+const transportName = (text) => (["udp", "tcp", "tls"].includes(text) ? text : null);
+
+/**
+ * How this browser reaches the TURN server of its own relay candidate; undefined if it cannot be said. Chromium names TCP and
+ * TLS only. Firefox names nothing here, but gives relays over UDP a type preference of their own (5; 0 is for the others).
+ */
+function relayProtocolOf({ type, relayProtocol, priority }) {
+  if (type !== "relay") return undefined;
+  return transportName(relayProtocol) ?? (priority >>> 24 > 1 ? "udp" : undefined);
+}
+
 const emptyTrack = () => ({ codec: null, packets: 0, lost: 0, bytes: 0, loss: 0, bps: 0 });
 
 /** The mean loudness since the sample before: what a glance at one instant would miss between two words. */
@@ -876,7 +892,7 @@ function loudness(track, old) {
 }
 
 /** One shape from what each browser reports; rates come from the difference to the sample before. */
-function readStatistics(report, before, videoTrack) {
+function readStatistics(report, before, videoTrack, farRelays) {
   const all = new Map();
   report.forEach((entry) => all.set(entry.id, entry));
   const now = performance.now();
@@ -890,6 +906,7 @@ function readStatistics(report, before, videoTrack) {
     protocol: null,
     localCandidate: null,
     remoteCandidate: null,
+    relay: { here: null, there: null },
     rttMs: null,
     up: { bytes: 0, bps: 0 },
     down: { bytes: 0, bps: 0 },
@@ -918,7 +935,11 @@ function readStatistics(report, before, videoTrack) {
     sample.localCandidate = near?.candidateType ?? null;
     sample.remoteCandidate = far?.candidateType ?? null;
     sample.protocol = near?.relayProtocol ?? near?.protocol ?? null;
-    sample.path = near?.candidateType === "relay" || far?.candidateType === "relay" ? "relayed" : "direct";
+    const farRelay = `${far?.address ?? far?.ip}:${far?.port}`;
+    if (near?.candidateType === "relay") sample.relay.here = { protocol: transportName(near.relayProtocol), url: near.url || null };
+    // Until the other's candidate has come by way of signal, its relay looks like any address that packets come from.
+    if (far?.candidateType === "relay" || farRelays.has(farRelay)) sample.relay.there = { protocol: farRelays.get(farRelay) ?? null };
+    sample.path = sample.relay.here || sample.relay.there ? "relayed" : "direct";
     if (typeof pair.currentRoundTripTime === "number") sample.rttMs = pair.currentRoundTripTime * 1000;
   }
 
@@ -1016,7 +1037,9 @@ export class Roost extends EventTarget {
   #signaling;
   #people = new Map();
   #iceServers = [];
+  #iceFilter;
   #icePolicy;
+  #url;
   #room = null;
   #self = null;
   #early = [];
@@ -1031,9 +1054,11 @@ export class Roost extends EventTarget {
   #recoveryTimer = null;
   #changePending = false;
 
-  constructor({ url = defaultURL(), iceTransportPolicy = "all" } = {}) {
+  constructor({ url = defaultURL(), iceTransportPolicy = "all", filterIceServers = (servers) => servers } = {}) {
     super();
-    this.#icePolicy = iceTransportPolicy;
+    this.#url = url;
+    this.#icePolicy = iceTransportPolicy === "relay" ? "relay" : "all";
+    this.#iceFilter = filterIceServers;
     this.#signaling = new Signaling(url, {
       onState: (state) => {
         this.connection = state;
@@ -1221,6 +1246,43 @@ export class Roost extends EventTarget {
     return this.local.choose(kind, deviceId);
   }
 
+  // ---- the ways that media may take
+
+  /** "all", or "relay": only through TURN servers, so that others in a call do not learn this browser's addresses. */
+  get iceTransportPolicy() {
+    return this.#icePolicy;
+  }
+
+  /** A call that goes on looks for another way at once. */
+  set iceTransportPolicy(policy) {
+    if (policy !== "all" && policy !== "relay") throw new RoostError("bad-policy", 'The policy is "all" or "relay".');
+    if (policy === this.#icePolicy) return;
+    this.#icePolicy = policy;
+    this.#restartPaths();
+    this.#changed();
+  }
+
+  /** The STUN and TURN servers of this Roost, with credentials: the session's, or what a visitor gets who is not signed in. */
+  async iceServers() {
+    if (this.state === "signed-in") return this.#iceFilter(this.#iceServers);
+    const url = new URL(this.#url.replace(/^ws/, "http"));
+    url.pathname = "/ice-servers";
+    let answer;
+    try {
+      answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(GREETING_LIMIT_MS) });
+    } catch {
+      throw new RoostError("timeout", "The server did not answer in time.");
+    }
+    if (!answer.ok) throw new RoostError(answer.status === 429 ? "too-many" : "unavailable", (await answer.text()).trim());
+    return this.#iceFilter((await answer.json()).iceServers);
+  }
+
+  /** Tries the ways out of this network: resolves to candidates, errors and a verdict (diagnose.js, which is loaded here). */
+  async diagnose(options = {}) {
+    const { diagnose } = await import("./diagnose.js");
+    return diagnose({ ...options, iceServers: options.iceServers ?? (await this.iceServers()) });
+  }
+
   // ---- what is known
 
   /** Live figures: each link, the sums, and how many streams and links there are beside what the topology says. */
@@ -1237,6 +1299,7 @@ export class Roost extends EventTarget {
       topology: this.#room?.topology ?? null,
       links,
       path: measured.some((link) => link.path === "relayed") ? "relayed" : (measured.find((link) => link.path)?.path ?? null),
+      relay: measured.find((link) => link.path === "relayed")?.relay ?? { here: null, there: null },
       rttMs: round.length > 0 ? Math.max(...round) : null,
       up: { bps: sum((link) => link.up.bps) },
       down: { bps: sum((link) => link.down.bps) },
@@ -1260,7 +1323,7 @@ export class Roost extends EventTarget {
       name: this.name,
       state: this.state,
       connection: this.connection,
-      call: call && { peer: call.peer.name, state: call.state, path: statistics.path, room: call.room },
+      call: call && { peer: call.peer.name, state: call.state, path: statistics.path, relay: statistics.relay, room: call.room },
       room: this.#room?.room ?? null,
       members: this.members.map((member) => {
         const { audio, video } = member.statistics ?? {};
@@ -1613,7 +1676,7 @@ export class Roost extends EventTarget {
   }
 
   #configuration() {
-    return { iceServers: this.#iceServers, iceTransportPolicy: this.#icePolicy, bundlePolicy: "max-bundle" };
+    return { iceServers: this.#iceFilter(this.#iceServers), iceTransportPolicy: this.#icePolicy, bundlePolicy: "max-bundle" };
   }
 
   #restartPaths() {

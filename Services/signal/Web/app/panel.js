@@ -94,14 +94,13 @@ export class Panel {
       foot: text.formula(counted.members, theory.streams, theory.roomLinks),
     });
     for (const link of measured) {
-      const way = [link.path ? text[link.path] : "–", link.protocol && text.over(link.protocol.toUpperCase())].filter(Boolean).join(" ");
       sections.push({
         title: text.from(link.name),
         rows: [
           ...this.#picture(link.video),
           [text.sound, this.#sound(link.audio)],
           [text.loss, percent(Math.max(link.video.loss, link.audio.loss))],
-          [text.path, way],
+          ...this.#way(link),
           [text.roundTrip, milliseconds(link.rttMs)],
         ],
       });
@@ -115,6 +114,18 @@ export class Panel {
       });
     }
     return sections;
+  }
+
+  /** Direct, or relayed: on which side, and by which transport that side reaches its TURN server. */
+  #way({ name, path, protocol, relay }) {
+    const text = words.panel;
+    const over = (transport) => (transport ? ` ${text.over(transport.toUpperCase())}` : "");
+    if (path !== "relayed") return [[text.path, path ? text[path] + over(protocol) : "–"]];
+    const rows = [[text.path, text.relayed]];
+    if (relay.here) rows.push([`${text.relay} ${text.relayHere}`, `TURN${over(relay.here.protocol)}`]);
+    if (relay.here?.url) rows.push([text.relayServer, relay.here.url]);
+    if (relay.there) rows.push([`${text.relay} ${text.relayThere(name)}`, `TURN${over(relay.there.protocol)}`]);
+    return rows;
   }
 
   #picture({ codec, width, height, fps, bps, limitedBy }) {

@@ -1,0 +1,198 @@
+"""/diagnostics: what a person finds out there about the ways out of their network."""
+
+import json
+
+import pytest
+
+from cluster import free_ports
+from page import serious_findings
+from test_page import get
+from waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+KINDS = ["chromium", "firefox"]
+
+
+@pytest.fixture
+def page(browser, cluster):
+    """`page("firefox")` is /diagnostics, with this Roost's servers in its list."""
+
+    def open_page(kind="chromium", query=""):
+        tab = browser(kind)
+        tab.open(f"{cluster.url()}/diagnostics{query}")
+        wait_until(lambda: tab.run("return document.body.dataset.screen") == "diagnostics", "the page stands", seen=tab.describe)
+        return tab
+
+    return open_page
+
+
+def servers(tab) -> list[str]:
+    return tab.run("return [...document.querySelectorAll('[data-testid=server]')].map(e => e.dataset.url)")
+
+
+def reason(tab, url: str) -> str | None:
+    return tab.run(
+        "return [...document.querySelectorAll('[data-testid=server]')].find(e => e.dataset.url === arguments[0])?.querySelector('[data-reason]')?.dataset.reason ?? null",
+        url,
+    )
+
+
+def add(tab, url: str, username: str = "", credential: str = "") -> None:
+    if not tab.has("textbox", "STUN or TURN address"):
+        tab.click("Add a server")
+    for test_id, text in (("url", url), ("username", username), ("credential", credential)):
+        if text:
+            tab.type_into(f"return document.querySelector('[data-testid={test_id}]')", text)
+    tab.click("Add server")
+
+
+def gather(tab) -> list[str]:
+    """Presses the button and waits for the verdict; gives back its codes, advice first."""
+    tab.run("document.querySelector('[data-testid=gather]').scrollIntoView({block: 'center'}); return true")
+    tab.click("Gather")
+    tab.offers("Gather again", timeout=30)
+    return tab.run(
+        "return [document.querySelector('#advice').dataset.code, ...[...document.querySelectorAll('#facts li')].map(e => e.dataset.code)]"
+    )
+
+
+def cells(tab, table: str) -> list[dict[str, str]]:
+    """A table's rows by column names."""
+    return tab.run(
+        "const t = document.getElementById(arguments[0]); const heads = [...t.querySelectorAll('th')].map(e => e.firstChild.textContent);"
+        "return [...t.querySelectorAll('tbody tr')].map(r => Object.fromEntries([...r.cells].map((c, i) => [heads[i], c.textContent])))",
+        table,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_this_roosts_servers_are_filled_in_and_stun_works(page, kind):
+    tab = page(kind)
+    assert any(url.startswith("stun:") for url in servers(tab))
+    codes = gather(tab)
+    assert "stun-works" in codes, tab.describe()
+    assert {"nat-none", "nat-open"} & set(codes)
+    tab.sees("STUN works.", "Gathering is complete")
+    rows = cells(tab, "candidates")
+    host = next(row for row in rows if row["Type"] == "host" and row["Protocol"] == "udp")
+    assert host["Component"] == "rtp" and host["Foundation"] and host["Address"] and int(host["Port"]) > 0
+    assert "126 | " in host["Priority"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_turn_server_that_is_off_is_said_to_be_unreachable(page, kind):
+    tab = page(kind)
+    off = f"turn:127.0.0.1:{free_ports(1)}"
+    add(tab, f"{off}?transport=tcp", "ann", "secret")
+    add(tab, off, "ann", "secret")
+    codes = gather(tab)
+    assert {"turn-tcp-fails", "turn-udp-fails"} <= set(codes), tab.describe()
+    assert reason(tab, f"{off}?transport=tcp") == "unreachable"
+    assert reason(tab, off) in ("no-answer", "unreachable")
+    tab.sees("Not reachable", "TURN does not work over TCP")
+    assert {"Code": "701", "Server": f"{off}?transport=tcp"}.items() <= cells(tab, "errors")[0].items()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_client_says_what_the_page_says(page, kind):
+    tab = page(kind)
+    found = tab.run("return await roost.diagnose()")
+    assert found["gathering"]["state"] == "complete"
+    assert found["verdict"]["stun"] == "works" and found["verdict"]["codes"][1] == "stun-works"
+    assert "STUN works." in found["verdict"]["text"]
+    row = found["rows"][0]
+    assert row["preferences"]["type"] << 24 | row["preferences"]["local"] << 8 | 256 - row["preferences"]["component"] == row["priority"]
+    assert set(row) == {
+        "time", "component", "type", "foundation", "protocol", "address", "port", "priority", "preferences", "url", "relayProtocol",
+        "relatedAddress", "relatedPort", "tcpType", "candidate",
+    }  # fmt: skip
+
+
+def test_servers_that_cannot_be_are_refused_with_a_reason(page):
+    tab = page()
+    before = servers(tab)
+    for url in ("https://example.org", "turn:", "stun:host:99999", "turn:host?transport=sctp"):
+        tab.run("document.querySelector('[data-testid=url]').value = ''; return true")
+        add(tab, url)
+        tab.sees("That is not a STUN or TURN address")
+    tab.run("document.querySelector('[data-testid=url]').value = ''; return true")
+    add(tab, "turns:turn.example.org:443")
+    tab.sees("A TURN server wants a user name and a password.")
+    assert tab.focused() == "User name"
+    assert servers(tab) == before
+
+
+def test_the_list_is_kept_and_reset(page):
+    tab = page()
+    own = servers(tab)
+    add(tab, "stun:stun.example.org:3478")
+    tab.click(f"Remove {own[0]}")
+    assert servers(tab) == [*own[1:], "stun:stun.example.org:3478"]
+    tab = reload(tab)
+    assert servers(tab) == [*own[1:], "stun:stun.example.org:3478"]
+    tab.click("Reset")
+    wait_until(lambda: servers(tab) == own, "the list is as it was", seen=tab.describe)
+    assert servers(reload(tab)) == own
+
+
+def reload(tab):
+    tab.run("location.reload(); return true")
+    wait_until(lambda: tab.run("return document.body.dataset.screen") == "diagnostics", "the page stands again", seen=tab.describe)
+    return tab
+
+
+def test_relay_only_offers_no_other_way(page):
+    tab = page()
+    tab.click_element("return document.querySelector('[data-testid=policy-relay]')")
+    codes = gather(tab)
+    assert "nat-not-looked" in codes
+    assert cells(tab, "candidates") == []
+
+
+def test_the_check_is_done_by_keyboard_alone(page):
+    tab = page()
+    tab.tab_to("Gather candidates")
+    tab.press("Enter")
+    tab.offers("Gather again", timeout=30)
+    assert tab.focused() == "Gather again"
+    tab.tab_to("Copy report")
+
+
+@pytest.mark.parametrize("size", [{"width": 390, "height": 844, "phone": True}, {"width": 1280, "height": 800}], ids=["phone", "laptop"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_an_accessibility_checker_finds_nothing_serious(page, size, dark):
+    tab = page()
+    tab.appearance(**size, dark=dark)
+    assert serious_findings(tab) == []
+    add(tab, f"turn:127.0.0.1:{free_ports(1)}?transport=tcp", "ann", "secret")
+    gather(tab)
+    assert serious_findings(tab) == []
+    assert tab.run("return document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the screen"
+    assert tab.errors() == []
+
+
+def test_the_page_speaks_chinese(page):
+    page(query="?lang=zh").sees("检查网络连接", "收集候选地址")
+
+
+def test_the_lobby_leads_there(person):
+    ann = person("Ann")
+    ann.offers("Check your connection", "link")
+
+
+def test_servers_are_given_to_this_sites_visitors_and_not_without_end(cluster):
+    status, headers, body = get(cluster.url(2), "/ice-servers", **{"Sec-Fetch-Site": "same-origin"})
+    assert status == 200 and headers["cache-control"] == "no-store"
+    assert json.loads(body)["iceServers"][0]["urls"]
+    assert get(cluster.url(2), "/ice-servers", **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert get(cluster.url(2), "/ice-servers", Origin="https://elsewhere.example")[0] == 403
+    answers = [get(cluster.url(2), "/ice-servers") for _ in range(40)]
+    refused = next(answer for answer in answers if answer[0] == 429)
+    assert refused[1]["retry-after"] and b"too often" in refused[2]
+
+
+@pytest.fixture(scope="module")
+def signals() -> int:
+    """The second one is asked too often."""
+    return 2
