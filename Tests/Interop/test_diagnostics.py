@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from check import add, cells, gather, open_check, reason, servers
 from cluster import free_ports
 from page import serious_findings
 from test_page import get
@@ -19,51 +20,9 @@ def page(browser, cluster):
     """`page("firefox")` is /diagnostics, with this Roost's servers in its list."""
 
     def open_page(kind="chromium", query=""):
-        tab = browser(kind)
-        tab.open(f"{cluster.url()}/diagnostics{query}")
-        wait_until(lambda: tab.run("return document.body.dataset.screen") == "diagnostics", "the page stands", seen=tab.describe)
-        return tab
+        return open_check(browser(kind), cluster.url(), query)
 
     return open_page
-
-
-def servers(tab) -> list[str]:
-    return tab.run("return [...document.querySelectorAll('[data-testid=server]')].map(e => e.dataset.url)")
-
-
-def reason(tab, url: str) -> str | None:
-    return tab.run(
-        "return [...document.querySelectorAll('[data-testid=server]')].find(e => e.dataset.url === arguments[0])?.querySelector('[data-reason]')?.dataset.reason ?? null",
-        url,
-    )
-
-
-def add(tab, url: str, username: str = "", credential: str = "") -> None:
-    if not tab.has("textbox", "STUN or TURN address"):
-        tab.click("Add a server")
-    for test_id, text in (("url", url), ("username", username), ("credential", credential)):
-        if text:
-            tab.type_into(f"return document.querySelector('[data-testid={test_id}]')", text)
-    tab.click("Add server")
-
-
-def gather(tab) -> list[str]:
-    """Presses the button and waits for the verdict; gives back its codes, advice first."""
-    tab.run("document.querySelector('[data-testid=gather]').scrollIntoView({block: 'center'}); return true")
-    tab.click("Gather")
-    tab.offers("Gather again", timeout=30)
-    return tab.run(
-        "return [document.querySelector('#advice').dataset.code, ...[...document.querySelectorAll('#facts li')].map(e => e.dataset.code)]"
-    )
-
-
-def cells(tab, table: str) -> list[dict[str, str]]:
-    """A table's rows by column names."""
-    return tab.run(
-        "const t = document.getElementById(arguments[0]); const heads = [...t.querySelectorAll('th')].map(e => e.firstChild.textContent);"
-        "return [...t.querySelectorAll('tbody tr')].map(r => Object.fromEntries([...r.cells].map((c, i) => [heads[i], c.textContent])))",
-        table,
-    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,9 +96,7 @@ def test_the_list_is_kept_and_reset(page):
 
 
 def reload(tab):
-    tab.run("location.reload(); return true")
-    wait_until(lambda: tab.run("return document.body.dataset.screen") == "diagnostics", "the page stands again", seen=tab.describe)
-    return tab
+    return open_check(tab, tab.run("return location.origin"))
 
 
 def test_relay_only_offers_no_other_way(page):

@@ -5,6 +5,8 @@
  * Reading order: `diagnose`, gathering, one server, which NAT, the verdict, its words. Types: roost.d.ts.
  */
 
+import { relayProtocolOf } from "./roost.js";
+
 /** Browsers ask a silent STUN server for 9 to 40 s; one that has not answered by then answers nobody in a call either. */
 const LIMIT_MS = 10_000;
 /** A Roost gives a dozen URLs at most; a pasted list is cut here, for each URL takes sockets of its own. */
@@ -135,7 +137,7 @@ function gather({ configuration, limitMs, signal, onRow, onError, enough = () =>
       if (!candidate || candidate.candidate === "") return;
       const row = rowOf(candidate, url, since());
       pending = pending.then(async () => {
-        if (row.type === "relay") row.relayProtocol ??= await relayProtocolOf(pc, row);
+        if (row.type === "relay") row.relayProtocol = await relayProtocolOf(pc, row);
         onRow?.(row);
       });
       if (enough(row)) end("complete");
@@ -175,19 +177,6 @@ function rowOf(candidate, url, time) {
     tcpType: tcpType || null,
     candidate: candidate.candidate,
   };
-}
-
-/** The candidate itself does not say it in Firefox, nor in Chromium for UDP; the statistics of both do. */
-async function relayProtocolOf(pc, { address, port }) {
-  try {
-    for (const entry of (await pc.getStats()).values()) {
-      const isIt = entry.type === "local-candidate" && entry.address === address && entry.port === port;
-      if (isIt && TRANSPORTS.includes(entry.relayProtocol)) return entry.relayProtocol;
-    }
-  } catch {
-    // A connection closed meanwhile has no statistics.
-  }
-  return null;
 }
 
 // ---------------------------------------------------------------- one server

@@ -205,6 +205,12 @@ export interface RoostEventMap {
   chat: CustomEvent<{ from: string; body: unknown }>;
 }
 
+/** How a connection reaches the TURN server of a relay candidate of its own; null where the browser does not say. */
+export function relayProtocolOf(
+  pc: RTCPeerConnection,
+  candidate: { address: string | null; port: number | null; relayProtocol?: string | null },
+): Promise<RelayProtocol | null>;
+
 export interface DiagnoseOptions {
   /** This Roost's own by default. */
   iceServers?: RTCIceServer[];

@@ -653,6 +653,7 @@ class Peer {
   #ignoringOffer = false;
   #answerPending = false;
   #inbox = Promise.resolve();
+  #outbox = Promise.resolve();
   #senders = { audio: null, video: null };
   #receivers = { audio: null, video: null };
   #grace = null;
@@ -671,7 +672,10 @@ class Peer {
     const pc = new RTCPeerConnection(configuration);
     this.pc = pc;
     pc.onnegotiationneeded = () => this.#offer();
-    pc.onicecandidate = ({ candidate }) => this.#send("candidate", candidate && { ...candidate.toJSON(), relayProtocol: relayProtocolOf(candidate) });
+    pc.onicecandidate = ({ candidate }) => {
+      // One after the other: the end of candidates must not overtake one that the statistics are asked about.
+      this.#outbox = this.#outbox.then(() => this.#sendCandidate(candidate)).catch((error) => this.#hooks.problem(this, error));
+    };
     pc.onconnectionstatechange = () => this.#stateChanged();
     pc.oniceconnectionstatechange = () => this.#stateChanged();
     pc.ontrack = ({ track, receiver }) => this.#gained(track, receiver);
@@ -776,6 +780,12 @@ class Peer {
     this.#hooks.send(this, type, body === null ? null : { ...body, link: this.link });
   }
 
+  async #sendCandidate(candidate) {
+    if (!candidate) return this.#send("candidate", null);
+    const relayProtocol = candidate.type === "relay" ? ((await relayProtocolOf(this.pc, candidate)) ?? undefined) : undefined;
+    return this.#send("candidate", { ...candidate.toJSON(), relayProtocol });
+  }
+
   #adopt(transceiver) {
     const { kind } = transceiver.receiver.track;
     if (this.#senders[kind]) return;
@@ -874,12 +884,19 @@ class Peer {
 const transportName = (text) => (["udp", "tcp", "tls"].includes(text) ? text : null);
 
 /**
- * How this browser reaches the TURN server of its own relay candidate; undefined if it cannot be said. Chromium names TCP and
- * TLS only. Firefox names nothing here, but gives relays over UDP a type preference of their own (5; 0 is for the others).
+ * How this browser reaches the TURN server of a relay candidate of its own: "udp", "tcp", "tls", or null. The candidate says it
+ * in Chromium (not for UDP), the statistics in Chromium and Firefox.
  */
-function relayProtocolOf({ type, relayProtocol, priority }) {
-  if (type !== "relay") return undefined;
-  return transportName(relayProtocol) ?? (priority >>> 24 > 1 ? "udp" : undefined);
+export async function relayProtocolOf(pc, { address, port, relayProtocol }) {
+  if (transportName(relayProtocol)) return relayProtocol;
+  try {
+    for (const entry of (await pc.getStats()).values()) {
+      if (entry.type === "local-candidate" && entry.address === address && entry.port === port) return transportName(entry.relayProtocol);
+    }
+  } catch {
+    // A connection that was closed meanwhile has no statistics.
+  }
+  return null;
 }
 
 const emptyTrack = () => ({ codec: null, packets: 0, lost: 0, bytes: 0, loss: 0, bps: 0 });
@@ -1701,7 +1718,8 @@ export class Roost extends EventTarget {
   }
 
   async #sample() {
-    await Promise.all([...this.#peers.values()].map((peer) => peer.takeSample().catch(() => {})));
+    // A report just before would leave some milliseconds to measure rates over.
+    await Promise.all([...this.#peers.values()].map((peer) => peer.takeSampleIfOlderThan(400)));
     this.#spreadUplink();
     this.dispatchEvent(new Event("statistics"));
   }

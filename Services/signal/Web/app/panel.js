@@ -73,7 +73,7 @@ export class Panel {
       {
         title: text.path,
         rows: [
-          [text.path, figures.path ? text[figures.path] : "–"],
+          ...(measured.length === 1 ? this.#way(measured[0]) : [[text.path, figures.path ? text[figures.path] : "–"]]),
           [text.roundTrip, milliseconds(figures.rttMs)],
           [text.up, bitRate(figures.up.bps)],
           [text.down, bitRate(figures.down.bps)],
@@ -100,8 +100,7 @@ export class Panel {
           ...this.#picture(link.video),
           [text.sound, this.#sound(link.audio)],
           [text.loss, percent(Math.max(link.video.loss, link.audio.loss))],
-          ...this.#way(link),
-          [text.roundTrip, milliseconds(link.rttMs)],
+          ...(measured.length > 1 ? [...this.#way(link), [text.roundTrip, milliseconds(link.rttMs)]] : []),
         ],
       });
       sections.push({
