@@ -1,0 +1,156 @@
+public import Addresses
+
+/// Which peers a client may reach: pure, and asked when a permission or a channel is made, not for each packet.
+///
+/// In order: a denied range refuses. An allowed range allows. A service of the cluster is refused. An exact peer is allowed.
+/// A range of `RefusedRanges` is refused. All else is allowed. An IPv6 address that holds an IPv4 address (IPv4-mapped,
+/// IPv4-compatible, 6to4, Teredo, NAT64) is judged as both.
+public struct PeerPolicy: Sendable {
+    /// Why a peer is refused.
+    public enum Refusal: Sendable {
+        /// The configuration denies it.
+        case denied
+        /// It is a service of the cluster.
+        case service
+        /// It is in a range that is refused unless allowed.
+        case range
+        /// Port 0 is nobody's.
+        case port
+    }
+
+    /// What holds for all ports of an address.
+    public enum AddressVerdict: Sendable, Equatable {
+        /// Each is allowed.
+        case allowed
+        /// It depends on the port: ask for the endpoint.
+        case byPort
+        /// None is allowed.
+        case refused(Refusal)
+    }
+
+    private let allowed: [AddressRange]
+    private let denied: [AddressRange]
+    private let services: ExactPeers
+    private var allowedPeers: ExactPeers
+
+    /// - Parameters:
+    ///   - allowed: beats all but `denied`.
+    ///   - denied: beats all.
+    ///   - services: the cluster's own addresses (Redis, bus, admin), wherever they are.
+    ///   - allowedPeers: the registry's exact list; beats the refused ranges and nothing else.
+    public init(
+        allowed: [AddressRange] = [], denied: [AddressRange] = [], services: [PeerRange] = [],
+        allowedPeers: [PeerRange] = []
+    ) {
+        self.allowed = allowed
+        self.denied = denied
+        self.services = ExactPeers(services)
+        self.allowedPeers = ExactPeers(allowedPeers)
+    }
+
+    /// Replaces the exact list.
+    public mutating func set(allowedPeers: [PeerRange]) { self.allowedPeers = ExactPeers(allowedPeers) }
+
+    /// Why a peer is refused; nil if it is allowed.
+    public func refusal(of peer: Endpoint) -> Refusal? {
+        guard peer.port != 0 else { return .port }
+        let (address, forms) = (peer.address, PeerPolicy.forms(of: peer.address))
+        if holds(denied, address, forms) { return .denied }
+        if holds(allowed, address, forms) { return nil }
+        if services.contain(address, peer.port) { return .service }
+        for form in forms where services.contain(form, peer.port) { return .service }
+        if allowedPeers.contain(address, peer.port) { return nil }
+        return RefusedRanges.contains(address) ? .range : nil
+    }
+
+    /// What holds for an address, whatever the port: for permissions (RFC 8656 §9 has them for addresses alone).
+    public func verdict(on address: IPAddress) -> AddressVerdict {
+        let forms = PeerPolicy.forms(of: address)
+        if holds(denied, address, forms) { return .refused(.denied) }
+        if holds(allowed, address, forms) { return .allowed }
+        var dependsOnPort = false
+        for form in [address] + forms {
+            switch services.coverage(of: form) {
+            case .whole: return .refused(.service)
+            case .some: dependsOnPort = true
+            case .none: break
+            }
+        }
+        switch allowedPeers.coverage(of: address) {
+        case .whole: return dependsOnPort ? .byPort : .allowed
+        case .some where RefusedRanges.contains(address): return .byPort
+        case .some, .none: break
+        }
+        if RefusedRanges.contains(address) { return .refused(.range) }
+        return dependsOnPort ? .byPort : .allowed
+    }
+
+    private func holds(_ ranges: [AddressRange], _ address: IPAddress, _ forms: [IPAddress]) -> Bool {
+        for range in ranges {
+            if range.contains(address) { return true }
+            for form in forms where range.contains(form) { return true }
+        }
+        return false
+    }
+
+    /// The IPv4 addresses inside of an address. Allocates, unless there are none.
+    private static func forms(of address: IPAddress) -> [IPAddress] {
+        guard address.family == .v6, let first = EmbeddedV4.first(in: address) else { return [] }
+        guard let second = EmbeddedV4.second(in: address) else { return [IPAddress(v4: first)] }
+        return [IPAddress(v4: first), IPAddress(v4: second)]
+    }
+}
+
+/// Exact peers, found in a time that grows with the logarithm of their number.
+struct ExactPeers: Sendable {
+    enum Coverage {
+        case none
+        case some
+        case whole
+    }
+
+    /// Sorted by address.
+    private let peers: [PeerRange]
+
+    init(_ peers: [PeerRange]) {
+        self.peers = peers.sorted { ExactPeers.isBefore($0.address, $1.address) }
+    }
+
+    func contain(_ address: IPAddress, _ port: UInt16) -> Bool {
+        var index = firstIndex(of: address)
+        while index < peers.count, ExactPeers.isSame(peers[index].address, address) {
+            if peers[index].ports.contains(port) { return true }
+            index += 1
+        }
+        return false
+    }
+
+    func coverage(of address: IPAddress) -> Coverage {
+        var index = firstIndex(of: address)
+        var coverage = Coverage.none
+        while index < peers.count, ExactPeers.isSame(peers[index].address, address) {
+            // Port 0 is refused anyhow.
+            if peers[index].ports.lowerBound <= 1, peers[index].ports.upperBound == 65_535 { return .whole }
+            coverage = .some
+            index += 1
+        }
+        return coverage
+    }
+
+    private func firstIndex(of address: IPAddress) -> Int {
+        var (low, high) = (0, peers.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ExactPeers.isBefore(peers[middle].address, address) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private static func isBefore(_ left: IPAddress, _ right: IPAddress) -> Bool {
+        (left.family.rawValue, left.high, left.low) < (right.family.rawValue, right.high, right.low)
+    }
+
+    private static func isSame(_ left: IPAddress, _ right: IPAddress) -> Bool {
+        (left.family.rawValue, left.high, left.low) == (right.family.rawValue, right.high, right.low)
+    }
+}
