@@ -45,7 +45,7 @@ struct GuestServers: Sendable {
         return .servers(
             JSONWriter.object { writer in
                 Answers.iceServers(reply.servers, into: &writer)
-                writer.field("lifetimeSeconds", reply.lifetimeS)
+                writer.field("iceSeconds", reply.lifetimeS)
             })
     }
 

@@ -7,8 +7,8 @@
 
 import { relayProtocolOf } from "./roost.js";
 
-/** Browsers ask a silent STUN server for 9 to 40 s; one that has not answered by then answers nobody in a call either. */
-const LIMIT_MS = 10_000;
+/** Firefox gives a silent server up after 11 s and says so, Chromium after 40 s; nobody waits that long in a call. */
+const LIMIT_MS = 12_000;
 /** A Roost gives a dozen URLs at most; a pasted list is cut here, for each URL takes sockets of its own. */
 const URL_LIMIT = 24;
 /** The browser's own code for a server that it did not reach (W3C webrtc-pc §4.8.2). */

@@ -216,7 +216,7 @@ export interface DiagnoseOptions {
   iceServers?: RTCIceServer[];
   iceTransportPolicy?: RTCIceTransportPolicy;
   iceCandidatePoolSize?: number;
-  /** How long a server may take; 10 s by default. */
+  /** How long a server may take; 12 s by default. */
   limitMs?: number;
   signal?: AbortSignal;
   /** Called as things happen. */

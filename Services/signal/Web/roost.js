@@ -1075,7 +1075,7 @@ export class Roost extends EventTarget {
     super();
     this.#url = url;
     this.#icePolicy = iceTransportPolicy === "relay" ? "relay" : "all";
-    this.#iceFilter = filterIceServers;
+    this.#iceFilter = (servers) => filterIceServers(reachableFrom(url, servers));
     this.#signaling = new Signaling(url, {
       onState: (state) => {
         this.connection = state;
@@ -1850,6 +1850,16 @@ function endWord(reason, call) {
   if (reason === "not-answered") return "no-answer";
   if (call?.state === "calling" || call?.state === "ringing") return "ended";
   return reason === "hung-up" || reason === "empty" ? "hung-up" : "ended";
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/i;
+
+/** A server's loopback addresses are for pages on that same machine; to others they are only something to wait for. */
+function reachableFrom(url, servers) {
+  if (LOOPBACK.test(new URL(url).hostname)) return servers;
+  return servers
+    .map((server) => ({ ...server, urls: [server.urls].flat().filter((each) => !LOOPBACK.test(each.replace(/^\w+:|(:\d+)?(\?.*)?$/g, ""))) }))
+    .filter(({ urls }) => urls.length > 0);
 }
 
 function defaultURL() {

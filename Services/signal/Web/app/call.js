@@ -77,6 +77,7 @@ export class Stage {
     if (!call) return;
     setText(byId("call-time"), call.connectedAt ? clock((Date.now() - call.connectedAt) / 1000) : "");
     if (call.state === "connecting") setText(byId("call-status"), this.#status(call, this.#roost.members));
+    show(byId("slow-check"), call.state === "connecting" && performance.now() - this.#since.at > SLOW_MS);
   }
 
   #path() {

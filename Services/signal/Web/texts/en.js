@@ -309,7 +309,7 @@ export default {
     running: (seconds) => `Looking for ways out… ${seconds} s`,
 
     result: "Result",
-    waiting: "Press “Gather candidates”. It takes a few seconds, ten at most.",
+    waiting: "Press “Gather candidates”. It takes a few seconds, twelve at most.",
     copy: "Copy report",
     copied: "Report copied",
     details: "What was found",

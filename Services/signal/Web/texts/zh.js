@@ -309,7 +309,7 @@ export default {
     running: (seconds) => `正在寻找通路… ${seconds} 秒`,
 
     result: "结果",
-    waiting: "点击“收集候选地址”，只需几秒，最多十秒。",
+    waiting: "点击“收集候选地址”，只需几秒，最多十二秒。",
     copy: "复制报告",
     copied: "已复制报告",
     details: "检查所见",
