@@ -32,7 +32,7 @@ extension StreamTable {
         for _ in 0..<StreamTable.acceptLimit {
             var slot = Slot()
             let stream = unsafe pio_accept(
-                descriptor, &slot.remote, &slot.local, UInt32(clamping: limits.stallDeadline.milliseconds))
+                descriptor, &slot.remote, &slot.local, UInt32(clamping: limits.stallDeadline.milliseconds * 2))
             guard stream >= 0 else {
                 switch -stream {
                 case EMFILE, ENFILE, ENOBUFS, ENOMEM: return false

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Glibc
 internal import Synchronization
 
 /// A certificate and its key for TLS 1.2 and 1.3, which can be exchanged while it serves.
@@ -109,10 +110,12 @@ public final class TLSContext: Sendable {
         }
     }
 
-    /// OpenSSL's last word.
+    /// What went wrong first.
     private static func reason() -> String {
-        let code = ERR_peek_last_error()
+        let code = ERR_peek_error()
         ERR_clear_error()
+        // ERR_SYSTEM_ERROR: then the rest is errno.
+        if code & 0x8000_0000 != 0 { return unsafe String(cString: strerror(Int32(code & 0x7fff_ffff))) }
         guard code != 0, let text = unsafe ERR_reason_error_string(code) else { return "unknown" }
         return unsafe String(cString: text)
     }

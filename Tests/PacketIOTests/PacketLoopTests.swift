@@ -1,7 +1,5 @@
 import Addresses
 import Bytes
-import CPacketIO
-import Foundation
 import PacketIO
 import Testing
 import Time
@@ -32,7 +30,9 @@ actor Echo: PacketWorker {
         guard let (to, at) = greeting, at <= now else { return }
         greeting = nil
         do throws(BytesError) {
-            try out.append(socket: SocketID(0), from: nil, to: to) { (output) throws(BytesError) in try output.write("hello") }
+            try out.append(socket: SocketID(0), from: nil, to: to) { (output) throws(BytesError) in
+                try output.write("hello")
+            }
         } catch {
             Issue.record("\(error)")
         }
@@ -117,40 +117,5 @@ struct PacketLoopTests {
         let endpoint = try #require(Endpoint("192.0.2.1:1"))
         let error = #expect(throws: PacketIOError.self) { _ = try UDPSocket(binding: endpoint) }
         #expect(error?.description.contains("this host has no such address") == true)
-    }
-}
-
-/// A blocking IPv4 client on loopback.
-final class PlainSocket: Sendable {
-    private let descriptor = pio_udp_client(4)
-
-    deinit { pio_close(descriptor) }
-
-    var endpoint: Endpoint {
-        var own = pio_address()
-        _ = unsafe pio_local_address(descriptor, &own)
-        return Endpoint(address: IPAddress(v4: 0x7f00_0001), port: own.port)
-    }
-
-    func send(_ bytes: [UInt8], to endpoint: Endpoint) {
-        var to = pio_address(
-            high: endpoint.address.high, low: endpoint.address.low, zone: 0, port: endpoint.port,
-            family: endpoint.address.family.rawValue)
-        _ = unsafe pio_send_to(descriptor, bytes, bytes.count, &to)
-    }
-
-    /// The next datagram; empty if none comes for long.
-    func receive() -> [UInt8] {
-        var from = pio_address()
-        var bytes = [UInt8](repeating: 0, count: 2_048)
-        let count = unsafe pio_receive_from(descriptor, &bytes, bytes.count, &from, 20_000)
-        return Array(bytes[..<max(0, Int(count))])
-    }
-}
-
-/// Runs what blocks on a thread of its own: tasks have few, and the loop's callers need one.
-func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-    await withCheckedContinuation { done in
-        Thread.detachNewThread { done.resume(returning: body()) }
     }
 }

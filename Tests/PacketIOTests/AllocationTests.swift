@@ -1,0 +1,86 @@
+import Addresses
+import CAllocations
+import PacketIO
+import Testing
+import Time
+
+/// Counts on the loop's thread, from inside it.
+actor CountingRelay: PacketWorker {
+    nonisolated let executor: LoopExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+    private let peer: Endpoint
+
+    init(on executor: LoopExecutor, peer: Endpoint) {
+        self.executor = executor
+        self.peer = peer
+    }
+
+    func begin() { allocation_counts_begin() }
+
+    func end() -> allocation_counts {
+        allocation_counts_end()
+        return allocation_counts_now()
+    }
+
+    func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
+        for index in 0..<batch.count {
+            for number in 0..<batch.segmentCount(index) {
+                let segment = batch.segment(index, number)
+                out.forward(
+                    segment, header: 0x4001_0000 | UInt32(segment.byteCount), socket: batch.socket,
+                    from: batch.local(index), to: peer)
+            }
+        }
+    }
+
+    func timeout(out: inout LoopIO, now: Instant) {}
+
+    var nextDeadline: Instant? { nil }
+}
+
+struct AllocationTests {
+    @Test(arguments: [1, 8])
+    func `nothing is allocated or retained for a packet`(burst: Int) async throws {
+        let executor = try LoopExecutor(name: "counting")
+        let client = PlainSocket()
+        let peer = PlainSocket()
+        let relay = CountingRelay(on: executor, peer: peer.endpoint)
+        var options = UDPSocketOptions()
+        options.mergesDatagrams = true
+        let socket = try UDPSocket(
+            binding: Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0), options: options)
+        let running = Task { try await executor.run(relay, sockets: [socket]) }
+
+        let send: @Sendable (Int) -> Int = { packets in
+            var received = 0
+            for _ in 0..<(packets / burst) {
+                client.send([UInt8](repeating: 1, count: 200 * burst), segment: 200, to: socket.endpoint)
+                for _ in 0..<burst where peer.receive().count == 204 { received += 1 }
+            }
+            return received
+        }
+        #expect(await onThread { send(800) } == 800)
+        await relay.begin()
+        #expect(await onThread { send(8_000) } == 8_000)
+        let counts = await relay.end()
+        running.cancel()
+        try await running.value
+
+        // Two control calls are among it.
+        #expect(counts.allocations < 20, "\(counts)")
+        #expect(counts.objects < 20, "\(counts)")
+        #expect(counts.retains < 20, "\(counts)")
+    }
+
+    @Test func `the counters count`() {
+        allocation_counts_begin()
+        for index in 0..<100 { _ = Counted(index) }
+        allocation_counts_end()
+        #expect(allocation_counts_now().objects >= 100)
+    }
+}
+
+private final class Counted {
+    let value: Int
+    @inline(never) init(_ value: Int) { self.value = value }
+}

@@ -1,0 +1,19 @@
+// Counts what costs too much on a packet's way: allocations of memory and of objects, and retains, of one thread.
+#pragma once
+
+#include <stdint.h>
+
+// What the thread did since it began counting.
+typedef struct {
+    uint64_t allocations;  // malloc, calloc, realloc, aligned_alloc, posix_memalign
+    uint64_t objects;      // of Swift
+    uint64_t retains;      // of Swift
+} allocation_counts;
+
+// Counts what the calling thread does from now on; any other thread is left out. Until `allocation_counts_end` no thread may
+// handle strings.
+void allocation_counts_begin(void);
+// From any thread: what was counted so far.
+allocation_counts allocation_counts_now(void);
+// Counts no longer.
+void allocation_counts_end(void);
