@@ -6,109 +6,157 @@ import Messages
 import PacketIO
 public import ServiceKit
 public import ServiceLifecycle
-import Synchronization
+import TURNServer
 
-/// The turn server: STUN over UDP, known to a registry, which hands it out to clients.
+/// The turn server: STUN and TURN over UDP, TCP and TLS; known to a registry, which hands it out to clients.
 public enum Turn {
     /// What it says of itself to the registry.
     static let version = "0.1"
 
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {
-        await ServiceMain.run(kind: "turn", summary: "answers STUN", keys: TurnKeys.all) { context in
-            try parts(of: context)
+        await ServiceMain.run(kind: "turn", summary: "relays media: STUN and TURN", keys: TurnKeys.all) { context in
+            try await parts(of: context)
         }
     }
 
     /// The parts of the service in the order in which they start: sockets are bound before any registry hears of them, and
     /// at a drain the registry hears first.
-    public static func parts(of context: ServiceContext) throws -> [any Service] {
+    public static func parts(of context: ServiceContext) async throws -> [any Service] {
         let configuration = context.configuration
-        let loops: StunLoops
+        let relays = try relayAddresses(configuration)
+        let settings = try TurnSettings(
+            configuration, relayAddresses: relays, services: try services(of: context))
+        let tls = try certificate(configuration)
+        let pool = RelayPool(addresses: relays, ports: configuration[TurnKeys.relayPorts])
+        let fleet = try Fleet(context: context)
+        let loops: TurnLoops
         do {
-            loops = try StunLoops(
-                listen: configuration[TurnKeys.listen].compactMap { Endpoint($0) },
-                workers: configuration[TurnKeys.workers], rate: configuration[TurnKeys.rate])
+            loops = try TurnLoops(
+                places(configuration, tls), workers: configuration[TurnKeys.workers], pool: pool,
+                configuration: settings.current, quota: fleet?.quota ?? NoFleet())
         } catch {
-            guard case .cannotBind = error else { throw error }
-            throw ServiceFailure("\(error) The addresses are those of --listen (ROOST_LISTEN).")
+            throw ServiceFailure("turn: \(error) The addresses are those of --listen, --tcp-listen and --tls-listen.")
         }
-        TurnMetrics.register(loops: loops, in: context.metrics)
-        let urls = Advertisement.urls(
-            advertised: configuration[TurnKeys.advertise], bound: loops.endpoints, host: hostAddresses())
+        TurnMetrics.register(loops: loops, pool: pool, in: context.metrics)
+        context.reload.add("users and secrets") { await loops.update(try settings.reload()) }
+        if let tls { context.reload.add("certificate") { try tls.reload() } }
+
+        var advertisement = Advertisement()
+        (advertisement.udp, advertisement.tcp, advertisement.tls) = (loops.udp, loops.tcp, loops.tls)
+        // Static users are for who configures them in a client; the registry gives out time-limited ones.
+        advertisement.hasCredentials = configuration[TurnKeys.secretFile] != nil
+        let urls = advertisement.urls(advertised: configuration[TurnKeys.advertise], host: hostAddresses())
         context.logger.info(
-            "answering stun",
+            "serving",
             metadata: [
-                "listen": "\(loops.endpoints.map(\.description).joined(separator: ","))",
+                "udp": "\(list(loops.udp))", "tcp": "\(list(loops.tcp))", "tls": "\(list(loops.tls))",
+                "relays": "\(relays.map(\.description).joined(separator: ","))",
                 "ice_urls": "\(urls.joined(separator: ","))",
             ])
-
-        let registry = context.readiness.condition("registry", waitingFor: "not attached to a registry yet")
-        let draining = DrainFlag()
-        let load = ProcessLoad()
-        let attachment = NodeAttachment(
-            node: node(context, urls: urls, cores: load.coreCount),
-            registries: try configuration[AttachmentKeys.registry].map { try BusAddress(parsing: $0) },
-            logger: context.logger,
-            heartbeat: {
-                var heartbeat = Roost_Registry_V1_Heartbeat()
-                heartbeat.load.cpu = load.cpu()
-                heartbeat.draining = draining.isSet
-                return heartbeat
-            },
-            command: { command in
-                // Rooms are not for a turn server; draining is: the registry gives it to no more clients.
-                guard case .setDraining(let value) = command else { return }
-                context.logger.info("the registry sets draining", metadata: ["draining": "\(value)"])
-                draining.set(value)
-            },
-            stateChanged: { state in
-                switch state {
-                case .attached: registry.ready()
-                case .detached(let reason): registry.notReady(reason)
-                }
-            })
-        return [LoopsPart(loops: loops), AttachmentPart(attachment: attachment)]
+        if !settings.hasCredentials {
+            context.logger.warning(
+                "no credentials, so only STUN is answered", metadata: ["do": "set --secret-file or --users-file"])
+        }
+        var parts: [any Service] = [
+            // Ends last, so that the ends of allocations at a drain are told too.
+            EventsPart(log: AllocationLog(logger: context.logger), events: loops.events),
+            LoopsPart(
+                loops: loops, settings: settings, floor: configuration[TurnKeys.drainFloor], logger: context.logger),
+        ]
+        if let fleet {
+            parts.append(fleet.part(loops: loops, urls: urls, relays: relays, settings: settings))
+        }
+        return parts
     }
 
-    private static func node(_ context: ServiceContext, urls: [String], cores: Int) -> Roost_Registry_V1_Node {
-        var node = Roost_Registry_V1_Node()
-        node.nodeID = context.id
-        node.kind = .turn
-        node.bootID = context.bootID
-        node.region = context.region
-        node.version = version
-        node.capacity.cores = UInt32(clamping: cores)
-        node.iceUrls = urls
-        return node
+    private static func list(_ endpoints: [Endpoint]) -> String {
+        endpoints.map(\.description).joined(separator: ",")
+    }
+
+    private static func places(_ configuration: ServiceConfiguration, _ tls: TLSContext?) -> TurnLoops.Places {
+        let tcp = configuration[TurnKeys.tcpListen].compactMap { Endpoint($0) }
+        // Without a certificate nothing is promised on the ports of TLS.
+        let secure = tls == nil ? [] : configuration[TurnKeys.tlsListen].compactMap { Endpoint($0) }
+        var limits = StreamLimits()
+        limits.streams = max(1, configuration[TurnKeys.maxConnections] / configuration[TurnKeys.workers])
+        limits.streamsPerSource = configuration[TurnKeys.connectionsPerAddress]
+        return TurnLoops.Places(
+            udp: configuration[TurnKeys.listen].compactMap { Endpoint($0) },
+            streams: tcp.map { ($0, false) } + secure.filter { !tcp.contains($0) }.map { ($0, true) },
+            tls: tls, limits: limits)
+    }
+
+    private static func certificate(_ configuration: ServiceConfiguration) throws -> TLSContext? {
+        switch (configuration[TurnKeys.certificate], configuration[TurnKeys.privateKey]) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return try TLSContext(certificateFile: certificate, keyFile: key)
+        default:
+            throw ServiceFailure("turn: --certificate and --private-key belong together; set both, or none for no TLS.")
+        }
+    }
+
+    /// The configured addresses; else those that are listened at; else the host's first of each family, or loopback.
+    private static func relayAddresses(_ configuration: ServiceConfiguration) throws -> [IPAddress] {
+        let configured = configuration[TurnKeys.relayAddress].compactMap { IPAddress($0) }
+        if !configured.isEmpty { return configured }
+        let listen = [TurnKeys.listen, TurnKeys.tcpListen, TurnKeys.tlsListen]
+            .flatMap { configuration[$0] }.compactMap { Endpoint($0)?.address }
+        let concrete = listen.filter { !$0.isUnspecified }
+        if !concrete.isEmpty { return concrete }
+        let host = hostAddresses().filter { !$0.isLinkLocal }
+        let v4 = host.first { $0.family == .v4 } ?? IPAddress(v4: 0x7f00_0001)
+        return [v4] + host.filter { $0.family == .v6 }.prefix(1)
+    }
+
+    /// The cluster's own addresses: this server's admin address. Redis and the bus are on Unix sockets here.
+    private static func services(of context: ServiceContext) throws -> [PeerRange] {
+        let admin = context.configuration[CommonKeys.adminListen]
+        guard let address = IPAddress(admin.host), admin.port > 0, let port = UInt16(exactly: admin.port) else { return [] }
+        return [PeerRange(address: address, ports: port...port)]
     }
 }
 
-/// Whether the server is leaving the list that clients get.
-private final class DrainFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set(_ value: Bool) { flag.store(value, ordering: .relaxed) }
-}
-
-/// Answers until a drain. STUN leaves nothing open: whoever asks again is answered by another server.
+/// Serves until a drain, then until the allocations are gone.
 private struct LoopsPart: Service {
-    let loops: StunLoops
+    let loops: TurnLoops
+    let settings: TurnSettings
+    let floor: Int
+    let logger: Logger
+
     func run() async throws {
-        try await cancelWhenGracefulShutdown { try await loops.run() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await loops.run() }
+            group.addTask {
+                try await gracefulShutdown()
+                await drain()
+            }
+            // A loop that fails ends the service; so does the end of the drain.
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func drain() async {
+        await loops.update(settings.accept(false))
+        let left = loops.allocationCount
+        if left > floor { logger.info("waiting for allocations to end", metadata: ["allocations": "\(left)"]) }
+        // The worker's number may be a quarter of a second old, hence not only "none now".
+        try? await Task.sleep(for: .milliseconds(300))
+        while loops.allocationCount > floor {
+            guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
+        }
     }
 }
 
-/// Stays attached to a registry until a drain; its stream's end takes the server off the list.
-private struct AttachmentPart: Service {
-    let attachment: NodeAttachment
+/// Writes the log lines of allocations.
+private struct EventsPart: Service {
+    let log: AllocationLog
+    let events: AsyncStream<TURNEvent>
+
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            do {
-                try await attachment.run()
-            } catch is CancellationError {
-                // That is how it ends.
-            }
+        await cancelWhenGracefulShutdown {
+            for await event in events { log.write(event) }
         }
     }
 }

@@ -1,24 +1,49 @@
-internal import PacketIO
-internal import ServiceKit
-internal import Synchronization
+import PacketIO
+import ServiceKit
+import TURNServer
 
-/// The server's numbers at `/metrics`, copied from the loops at each reading.
+/// The server's numbers at `/metrics`, copied from the workers at each reading.
 enum TurnMetrics {
-    static func register(loops: StunLoops, in metrics: MetricsRegistry) {
-        let answers = metrics.counter(
-            "roost_turn_stun_answers_total", "STUN answers by kind.", labels: ["kind"])
+    static func register(loops: TurnLoops, pool: RelayPool, in metrics: MetricsRegistry) {
+        let allocations = metrics.gauge("roost_turn_allocations", "Allocations now.")
+        let ports = metrics.gauge("roost_turn_relay_ports", "Relay ports taken, reserved ones among them.")
+        let made = metrics.counter("roost_turn_allocations_total", "Allocations made so far.")
+        let requests = metrics.counter(
+            "roost_turn_requests_total", "Requests answered, by method and by error code (0: success).",
+            labels: ["method", "code"])
         let drops = metrics.counter(
-            "roost_turn_stun_dropped_total", "Datagrams that got no answer, by reason.", labels: ["reason"])
-        let packets = metrics.counter(
-            "roost_turn_packets_total", "Datagrams by direction.", labels: ["direction"])
+            "roost_turn_dropped_total", "Datagrams and messages without an effect, by cause.", labels: ["cause"])
+        let relayed = metrics.counter(
+            "roost_turn_relayed_packets_total",
+            "Datagrams relayed, by direction (turned_around: those of them that went from client to client inside).",
+            labels: ["direction"])
+        let relayedBytes = metrics.counter(
+            "roost_turn_relayed_bytes_total", "Bytes of data in them.", labels: ["direction"])
+        let lost = metrics.counter(
+            "roost_turn_events_lost_total", "Log lines of allocations that were not written: too many at once.")
+        let packets = metrics.counter("roost_turn_packets_total", "Datagrams by direction.", labels: ["direction"])
         let bytes = metrics.counter("roost_turn_bytes_total", "Bytes of datagrams by direction.", labels: ["direction"])
         let unsent = metrics.counter(
             "roost_turn_unsent_total", "Datagrams that the kernel did not take, by reason.", labels: ["reason"])
         metrics.onScrape {
-            let totals = loops.totals
-            answers.set(total: sum(totals, \.answered), ["address"])
-            answers.set(total: sum(totals, \.refused), ["unknown_attributes"])
-            for drop in StunDrop.allCases { drops.set(total: sum(totals) { $0[drop] }, [drop.rawValue]) }
+            let counters = loops.counters
+            allocations.set(Double(loops.allocationCount))
+            ports.set(Double(pool.takenCount))
+            made.set(total: sum(counters, \.allocationsMade))
+            for kind in TURNRequestKind.allCases {
+                requests.set(total: sum(counters) { $0[kind, nil] }, [kind.rawValue, "0"])
+                for code in TURNCounters.codes {
+                    requests.set(total: sum(counters) { $0[kind, code] }, [kind.rawValue, "\(code.rawValue)"])
+                }
+            }
+            for drop in TURNDrop.allCases { drops.set(total: sum(counters) { $0[drop] }, [drop.rawValue]) }
+            for (name, path) in [
+                ("to_peers", \TURNCounters.toPeers), ("to_clients", \.toClients), ("turned_around", \.turnedAround),
+            ] {
+                relayed.set(total: sum(counters) { $0[keyPath: path].packets }, [name])
+                relayedBytes.set(total: sum(counters) { $0[keyPath: path].bytes }, [name])
+            }
+            lost.set(total: sum(counters, \.eventsLost))
             let statistics = loops.statistics
             packets.set(total: sum(statistics) { $0.receivedPackets.load(ordering: .relaxed) }, ["in"])
             packets.set(total: sum(statistics) { $0.sentPackets.load(ordering: .relaxed) }, ["out"])

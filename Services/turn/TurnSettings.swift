@@ -1,0 +1,102 @@
+import Addresses
+import STUN
+import ServiceKit
+import Synchronization
+import TURN
+import TURNServer
+import Time
+
+/// What the machines are configured with: from keys, which stay, and files, which SIGHUP reads anew.
+final class TurnSettings: Sendable {
+    private let keys: ServiceConfiguration
+    private let relayAddresses: [IPAddress]
+    private let services: [PeerRange]
+    private let randomKey = NonceKey.random()
+    private let state: Mutex<TURNServerConfiguration>
+
+    /// Reads the files. Throws what is wrong with them.
+    ///
+    /// - Parameters:
+    ///   - relayAddresses: from where it relays, for `external-ip`.
+    ///   - services: the cluster's own addresses, which no client may be relayed to.
+    init(_ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange]) throws(ServiceFailure) {
+        self.keys = keys
+        self.relayAddresses = relayAddresses
+        self.services = services
+        state = Mutex(
+            try TurnSettings.read(keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey))
+    }
+
+    /// The settings now.
+    var current: TURNServerConfiguration { state.withLock { $0 } }
+
+    /// Whether anyone can prove themselves to this server. Without credentials it answers STUN alone.
+    var hasCredentials: Bool { keys[TurnKeys.secretFile] != nil || keys[TurnKeys.usersFile] != nil }
+
+    /// Reads the files anew; on failure the old settings stay.
+    func reload() throws(ServiceFailure) -> TURNServerConfiguration {
+        var fresh = try TurnSettings.read(
+            keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey)
+        state.withLock { state in
+            fresh.acceptsAllocations = state.acceptsAllocations
+            state = fresh
+        }
+        return fresh
+    }
+
+    /// Refuses new allocations from now on, or takes them again.
+    func accept(_ accepts: Bool) -> TURNServerConfiguration {
+        state.withLock { state in
+            state.acceptsAllocations = accepts
+            return state
+        }
+    }
+
+    private static func read(
+        _ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange], randomKey: NonceKey
+    ) throws(ServiceFailure) -> TURNServerConfiguration {
+        let secrets = if let path = keys[TurnKeys.secretFile] { try CredentialFiles.secrets(at: path) } else { [SharedSecret]() }
+        // Of the secret, so that a nonce of one server is good at all others of the fleet.
+        var configuration = TURNServerConfiguration(nonceKey: secrets.first.flatMap(nonceKey) ?? randomKey)
+        configuration.realm = keys[TurnKeys.realm]
+        configuration.secrets = secrets
+        if let path = keys[TurnKeys.usersFile] {
+            configuration.users = try CredentialFiles.users(at: path, realm: configuration.realm)
+        }
+        configuration.nonceAge = interval(keys[TurnKeys.nonceAge])
+        configuration.maximumLifetime = interval(keys[TurnKeys.maxLifetime])
+        configuration.defaultLifetime = min(configuration.defaultLifetime, configuration.maximumLifetime)
+        configuration.userQuota = keys[TurnKeys.userQuota]
+        configuration.totalQuota = keys[TurnKeys.totalQuota]
+        configuration.asksForQuota = configuration.userQuota > 0 && !keys[TurnKeys.registry].isEmpty
+        // Bytes inside, as they are counted; bits outside, as operators think of links.
+        configuration.userBandwidth = keys[TurnKeys.userBandwidth] / 8
+        configuration.totalBandwidth = keys[TurnKeys.totalBandwidth] / 8
+        configuration.answersPerSecond = keys[TurnKeys.rate]
+        configuration.policy = PeerPolicy(
+            allowed: keys[TurnKeys.allowPeer].compactMap { AddressRange($0) },
+            denied: keys[TurnKeys.denyPeer].compactMap { AddressRange($0) }, services: services)
+        configuration.externalAddresses = externals(keys[TurnKeys.externalAddress], relayAddresses)
+        return configuration
+    }
+
+    /// The password of a name that no client can bring, since it does not begin with a time.
+    private static func nonceKey(_ secret: SharedSecret) -> NonceKey? {
+        NonceKey(
+            STUNKey.userhash(username: TimeLimitedCredential.password(of: "nonce", secret: secret), realm: "roost"))
+    }
+
+    /// `PUBLIC/PRIVATE`, or `PUBLIC` for the relay address of its family.
+    private static func externals(_ items: [String], _ relays: [IPAddress]) -> [ExternalAddress] {
+        items.compactMap { item in
+            let parts = item.split(separator: "/").compactMap { IPAddress(String($0)) }
+            guard let advertised = parts.first else { return nil }
+            let local = parts.count > 1 ? parts[1] : relays.first { $0.family == advertised.family }
+            return local.map { ExternalAddress(local: $0, advertised: advertised) }
+        }
+    }
+
+    private static func interval(_ duration: Duration) -> Interval {
+        .milliseconds(duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000)
+    }
+}

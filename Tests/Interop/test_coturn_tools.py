@@ -1,0 +1,136 @@
+"""coturn's own tools against our server: they lose no message and report no error."""
+
+import hashlib
+import re
+import subprocess
+import time
+
+import pytest
+
+from cluster import free_ports
+from turn_server import REALM, SECRET, TurnServer
+from waiting import wait_until
+
+MESSAGES = 20
+CLIENTS = 4
+
+
+@pytest.fixture(scope="module")
+def server():
+    with TurnServer("--allow-peer", "127.0.0.0/8", "--relay-address", "127.0.0.1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def peer():
+    """turnutils_peer: gives back whatever comes."""
+    port = free_ports(2)
+    process = subprocess.Popen(
+        ["turnutils_peer", "-p", str(port), "-L", "127.0.0.1"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(0.3)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def uclient(server: TurnServer, *arguments: str, port: int | None = None) -> str:
+    """Runs turnutils_uclient to its end and gives back what it said."""
+    command = [
+        "turnutils_uclient", "-p", str(port or server.port), "-n", str(MESSAGES), "-m", str(CLIENTS), "-l", "200", "-z", "5",
+        "-L", server.host, *arguments, server.host,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    return done.stdout + done.stderr
+
+
+def check(output: str, *, clients: int = CLIENTS) -> None:
+    """All messages that were sent came back, and no error is told of."""
+    totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", output)
+    assert totals, output[-3000:]
+    sent, received = map(int, totals[-1])
+    assert sent == received >= clients * MESSAGES, output[-3000:]
+    assert "Total lost packets 0 (0.000000%)" in output, output[-3000:]
+    assert "error" not in output.lower(), output[-3000:]
+
+
+TRANSPORTS = {"udp": (), "tcp": ("-t",), "tls": ("-t", "-S")}
+STATIC = ("-u", "alice", "-w", "a long password")
+REST = ("-u", "carol", "-W", SECRET)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("credentials", [STATIC, REST], ids=["static", "rest"])
+@pytest.mark.parametrize("options", [(), ("-c",), ("-s",), ("-s", "-c"), ("-g",), ("-G",), ("-D",)], ids=lambda o: "".join(o) or "plain")
+def test_messages_come_back_from_a_peer(server, peer, transport, credentials, options):
+    check(uclient(server, *TRANSPORTS[transport], *credentials, *options, "-e", "127.0.0.1", "-r", str(peer)))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("options", [("-y",), ("-y", "-c"), ("-y", "-s")], ids="".join)
+def test_clients_reach_each_other_by_their_relay_addresses(server, transport, options):
+    check(uclient(server, *TRANSPORTS[transport], *STATIC, *options))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_port_takes_what_its_first_byte_says(server, peer, transport):
+    check(uclient(server, *TRANSPORTS[transport or "tcp"], *STATIC, "-e", "127.0.0.1", "-r", str(peer), port=server.port))
+    if transport != "udp":
+        check(uclient(server, *TRANSPORTS[transport], *STATIC, "-e", "127.0.0.1", "-r", str(peer), port=server.tls_port))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_relaying_over_ipv6(transport):
+    """-x: an IPv6 relay address, for a client that comes over IPv6 too."""
+    with TurnServer("--allow-peer", "::1/128", "--relay-address", "::1", host="::1") as server:
+        check(uclient(server, *TRANSPORTS[transport], *STATIC, "-x", "-y", "-c"))
+
+
+def test_stunclient_learns_its_address(server):
+    done = subprocess.run(["turnutils_stunclient", "-p", str(server.port), "127.0.0.1"], capture_output=True, text=True, timeout=20)
+    assert "127.0.0.1" in done.stdout + done.stderr
+
+
+def test_a_wrong_password_is_refused(server, peer):
+    output = uclient(server, "-u", "alice", "-w", "wrong", "-e", "127.0.0.1", "-r", str(peer))
+    assert "Unauthorized" in output or "401" in output, output[-2000:]
+    assert "tot_recv_msgs=0" in output or "tot_recv_msgs" not in output
+
+
+def test_hashed_users_and_rotation_of_secrets_by_sighup(server, peer):
+    toward = ("-e", "127.0.0.1", "-r", str(peer))
+    key = hashlib.md5(f"dave:{REALM}:his password".encode()).hexdigest()
+    users, secrets = server.users_file.read_text(), server.secret_file.read_text()
+    server.users_file.write_text(users + f"user=dave:0x{key}\n")
+    new = "another secret, at least 16 bytes"
+    server.secret_file.write_text(secrets + new + "\n")
+    server.reload()
+    check(uclient(server, "-u", "dave", "-w", "his password", *toward))
+    check(uclient(server, "-u", "carol", "-W", new, *toward))
+    check(uclient(server, *REST, *toward))
+    server.secret_file.write_text(new + "\n")
+    server.reload()
+    assert "tot_recv_msgs=0" in (out := uclient(server, *REST, *toward)) or "Unauthorized" in out or "401" in out
+    # A broken file is refused, and what was read before stays.
+    server.secret_file.write_text("short\n")
+    server.reload()
+    check(uclient(server, "-u", "carol", "-W", new, *toward))
+    server.users_file.write_text(users)
+    server.secret_file.write_text(secrets)
+    server.reload()
+
+
+def test_peers_are_refused_unless_allowed(peer):
+    with TurnServer(tls=False) as server:
+        output = uclient(server, *STATIC, "-e", "127.0.0.1", "-r", str(peer))
+        assert "403" in output or "Forbidden" in output, output[-2000:]
+        # Relay addresses of the same server are no strangers.
+        check(uclient(server, *STATIC, "-y", "-c"))
+
+
+def test_allocations_end_and_are_counted(server):
+    wait_until(lambda: server.metrics().get("roost_turn_allocations") == 0, "no allocation is left", 15, seen=server.metrics)
+    log = server.log()
+    assert "allocation ended" in log
+    for secret in ("a long password", SECRET):
+        assert secret not in log

@@ -1,0 +1,46 @@
+import Foundation
+import ServiceKit
+import Testing
+import Turn
+
+@Suite struct CredentialFilesTests {
+    @Test func `users are plain, or hashed as turnadmin does, perhaps after user=`() throws {
+        let path = try written(
+            """
+            # people
+            alice:correct horse:battery
+            user=bob:0x00112233445566778899aabbccddeeff
+            """)
+        defer { unlink(path) }
+        _ = try CredentialFiles.users(at: path, realm: "roost.test")
+    }
+
+    @Test(arguments: ["alice", ":secret", "alice:0x12", "alice:0xzz112233445566778899aabbccddeeff"])
+    func `a line that is no user is refused, and never repeated in the message`(line: String) throws {
+        let path = try written("bob:fine\n\(line)\n")
+        defer { unlink(path) }
+        let failure = #expect(throws: ServiceFailure.self) { try CredentialFiles.users(at: path, realm: "roost.test") }
+        #expect(failure?.message.contains(line) == false)
+    }
+
+    @Test func `one secret or two, long enough`() throws {
+        let old = "0123456789abcdef", new = "fedcba9876543210"
+        for (text, expected) in [(old, [old]), ("\(new)\n# before:\n\(old)\n", [new, old])] {
+            let path = try written(text)
+            defer { unlink(path) }
+            #expect(try CredentialFiles.secrets(at: path).count == expected.count)
+        }
+        for text in ["", "short\n", "\(old)\n\(old)\n\(old)\n"] {
+            let path = try written(text)
+            defer { unlink(path) }
+            #expect(throws: ServiceFailure.self) { try CredentialFiles.secrets(at: path) }
+        }
+        #expect(throws: ServiceFailure.self) { try CredentialFiles.secrets(at: "/nowhere/secrets") }
+    }
+
+    private func written(_ text: String) throws -> String {
+        let path = "/tmp/roost-credentials-\(UInt64.random(in: .min ... .max))"
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        return path
+    }
+}
