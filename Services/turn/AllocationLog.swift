@@ -1,5 +1,7 @@
+import Addresses
 import Logging
 import TURNServer
+import Time
 
 /// A line as an allocation begins and as it ends, which a person can follow by its number; refreshes at debug.
 struct AllocationLog: Sendable {

@@ -28,7 +28,7 @@ public enum CredentialFiles {
     public static func users(at path: String, realm: String) throws(ServiceFailure) -> StaticUsers {
         let text = try text(of: path, key: TurnKeys.usersFile.name)
         do throws(StaticUserError) {
-            return try StaticUsers.parse(file: text, realm: realm)
+            return try StaticUsers(file: text, realm: realm)
         } catch {
             throw ServiceFailure("turn: \(path): \(error). A line is NAME:PASSWORD or NAME:0xKEY.")
         }

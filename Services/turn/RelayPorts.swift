@@ -1,5 +1,3 @@
-public import Addresses
-
 /// Which ports of one relay address are taken, and a choice of the free ones that nobody can foresee.
 ///
 /// Every free port is equally likely (RFC 8656 §5): who could guess the next one could send into an allocation before its

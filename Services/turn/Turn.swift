@@ -112,7 +112,9 @@ public enum Turn {
     /// The cluster's own addresses: this server's admin address. Redis and the bus are on Unix sockets here.
     private static func services(of context: ServiceContext) throws -> [PeerRange] {
         let admin = context.configuration[CommonKeys.adminListen]
-        guard let address = IPAddress(admin.host), admin.port > 0, let port = UInt16(exactly: admin.port) else { return [] }
+        guard let address = IPAddress(admin.host), admin.port > 0, let port = UInt16(exactly: admin.port) else {
+            return []
+        }
         return [PeerRange(address: address, ports: port...port)]
     }
 }

@@ -199,7 +199,9 @@ extension TurnKeys {
             guard parts.count == 2 else { return parts.count == 1 }
             return parts[1]?.family == first.family
         }
-        guard good else { throw ConfigurationProblem("expected PUBLIC or PUBLIC/PRIVATE, such as 198.51.100.7/10.0.0.7") }
+        guard good else {
+            throw ConfigurationProblem("expected PUBLIC or PUBLIC/PRIVATE, such as 198.51.100.7/10.0.0.7")
+        }
         return items
     }
 }

@@ -8,6 +8,7 @@ import Time
 /// One worker's machine and what it holds of the world: relay sockets, streams, and questions that are out.
 ///
 /// A struct that the worker's actor owns: entered once a batch, so that nothing is checked, counted or retained for a packet.
+@safe
 struct TurnLane: ~Copyable {
     /// What the machine asked that takes an `await` to answer.
     struct Question: Sendable {
@@ -143,9 +144,10 @@ struct TurnLane: ~Copyable {
         settle(&out)
     }
 
-    mutating func answered(_ ticket: TURNTicket, granted: Bool, _ out: inout LoopIO, _ now: Instant) {
+    mutating func answered(_ question: Question, granted: Bool, _ out: inout LoopIO, _ now: Instant) {
         let result = write { server, output in
-            server.quotaAnswered(ticket, granted: granted, now: now, output: &output)
+            server.quotaAnswered(
+                question.ticket, user: question.user, granted: granted, now: now, output: &output)
         }
         perform(result, RawSpan(), &out, now)
         settle(&out)
@@ -198,23 +200,23 @@ struct TurnLane: ~Copyable {
     }
 
     @inline(__always)
-    private func send(_ client: ToClient, _ payload: RawSpan, _ written: Int, _ out: inout LoopIO) {
+    private func send(_ client: TURNAction.ToClient, _ payload: RawSpan, _ written: Int, _ out: inout LoopIO) {
         let flow = client.flow
         switch (client.header, flow.isStream) {
         case (.channelData(let header), false):
             out.forward(
                 payload, header: header, socket: SocketID(flow.id), from: flow.server.address, to: flow.client,
-                padding: client.padding)
+                padding: Int(client.padding))
         case (.channelData(let header), true):
             // A full send buffer drops it, as a full link would.
-            _ = out.forward(payload, header: header, stream: StreamID(flow.id), padding: client.padding)
+            _ = out.forward(payload, header: header, stream: StreamID(flow.id), padding: Int(client.padding))
         case (.written, false):
             out.forward(
                 payload, socket: SocketID(flow.id), from: flow.server.address, to: flow.client,
-                padding: client.padding
+                padding: Int(client.padding)
             ) { output in put(written, to: &output) }
         case (.written, true):
-            _ = out.forward(payload, stream: StreamID(flow.id), padding: client.padding) { output in
+            _ = out.forward(payload, stream: StreamID(flow.id), padding: Int(client.padding)) { output in
                 put(written, to: &output)
             }
         }
@@ -233,7 +235,7 @@ struct TurnLane: ~Copyable {
     /// Copies what the machine wrote.
     private func put(_ length: Int, to output: inout OutputRawSpan) {
         let written = unsafe UnsafeRawBufferPointer(rebasing: scratch[..<length])
-        for byte in unsafe written { output.append(byte) }
+        for unsafebyte in unsafe written { output.append(byte) }
     }
 
     // MARK: Relays
@@ -251,8 +253,8 @@ struct TurnLane: ~Copyable {
             case .even: .even
             case .evenAndNext(let token): .evenHoldingNext(token: token)
             }
-        if request.families != .v6 { grant.v4 = open(.v4, wish, &out, now) }
-        if request.families != .v4 { grant.v6 = open(.v6, wish, &out, now) }
+        if request.families.contains(.v4) { grant.v4 = open(.v4, wish, &out, now) }
+        if request.families.contains(.v6) { grant.v6 = open(.v6, wish, &out, now) }
         return grant
     }
 

@@ -51,7 +51,8 @@ final class TurnLoops: Sendable {
         tcp = streams.filter { !$0.isTLS }.map(\.endpoint)
         tls = streams.filter { $0.isTLS && places.tls != nil }.map(\.endpoint)
 
-        let (events, continuation) = AsyncStream.makeStream(of: TURNEvent.self, bufferingPolicy: .bufferingNewest(4_096))
+        let (events, continuation) = AsyncStream.makeStream(
+            of: TURNEvent.self, bufferingPolicy: .bufferingNewest(4_096))
         self.events = events
         let shared = SharedLimits()
         var options = UDPSocketOptions()
@@ -61,8 +62,9 @@ final class TurnLoops: Sendable {
         for number in 0..<workers {
             let executor = try LoopExecutor(name: "turn-\(number)")
             let now = PacketIO.MonotonicClock.now
+            var random = SystemRandomNumberGenerator()
             let server = TURNServer(
-                configuration, worker: number, limits: shared, now: now, wallTime: .now)
+                configuration, worker: number, limits: shared, now: now, wallTime: .now, using: &random)
             var sockets: [UDPSocket] = []
             for endpoint in udp { sockets.append(try UDPSocket(binding: endpoint, options: options)) }
             var listeners: [StreamListener] = []

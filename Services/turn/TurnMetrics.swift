@@ -1,5 +1,7 @@
 import PacketIO
+import STUN
 import ServiceKit
+import Synchronization
 import TURNServer
 
 /// The server's numbers at `/metrics`, copied from the workers at each reading.

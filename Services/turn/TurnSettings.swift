@@ -11,7 +11,7 @@ final class TurnSettings: Sendable {
     private let keys: ServiceConfiguration
     private let relayAddresses: [IPAddress]
     private let services: [PeerRange]
-    private let randomKey = NonceKey.random()
+    private let randomKey: NonceKey
     private let state: Mutex<TURNServerConfiguration>
 
     /// Reads the files. Throws what is wrong with them.
@@ -20,6 +20,8 @@ final class TurnSettings: Sendable {
     ///   - relayAddresses: from where it relays, for `external-ip`.
     ///   - services: the cluster's own addresses, which no client may be relayed to.
     init(_ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange]) throws(ServiceFailure) {
+        var random = SystemRandomNumberGenerator()
+        randomKey = NonceKey(using: &random)
         self.keys = keys
         self.relayAddresses = relayAddresses
         self.services = services
@@ -55,7 +57,8 @@ final class TurnSettings: Sendable {
     private static func read(
         _ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange], randomKey: NonceKey
     ) throws(ServiceFailure) -> TURNServerConfiguration {
-        let secrets = if let path = keys[TurnKeys.secretFile] { try CredentialFiles.secrets(at: path) } else { [SharedSecret]() }
+        let secrets =
+            if let path = keys[TurnKeys.secretFile] { try CredentialFiles.secrets(at: path) } else { [SharedSecret]() }
         // Of the secret, so that a nonce of one server is good at all others of the fleet.
         var configuration = TURNServerConfiguration(nonceKey: secrets.first.flatMap(nonceKey) ?? randomKey)
         configuration.realm = keys[TurnKeys.realm]

@@ -17,7 +17,7 @@ actor TurnWorker: PacketWorker {
     private var lane: TurnLane
     private var tickAt: Instant
     /// Answers to questions, until the loop comes by.
-    private var answers: [(ticket: TURNTicket, granted: Bool)] = []
+    private var answers: [(question: TurnLane.Question, granted: Bool)] = []
 
     init(
         on executor: LoopExecutor, lane: consuming TurnLane, quota: any FleetQuota,
@@ -45,7 +45,9 @@ actor TurnWorker: PacketWorker {
         wake()
     }
 
-    func update(allowedPeers: [PeerRange]) { lane.server.update(allowedPeers: allowedPeers, now: PacketIO.MonotonicClock.now) }
+    func update(allowedPeers: [PeerRange]) {
+        lane.server.update(allowedPeers: allowedPeers, now: PacketIO.MonotonicClock.now)
+    }
 
     /// Ends every allocation; clients learn by their next request.
     func endAll() {
@@ -53,8 +55,8 @@ actor TurnWorker: PacketWorker {
         wake()
     }
 
-    private func answer(_ ticket: TURNTicket, granted: Bool) {
-        answers.append((ticket, granted))
+    private func answer(_ question: TurnLane.Question, granted: Bool) {
+        answers.append((question, granted))
         wake()
     }
 
@@ -94,8 +96,8 @@ actor TurnWorker: PacketWorker {
 
     func timeout(out: inout LoopIO, now: Instant) {
         if !answers.isEmpty {
-            for (ticket, granted) in exchange(&answers, with: []) {
-                lane.answered(ticket, granted: granted, &out, now)
+            for (question, granted) in exchange(&answers, with: []) {
+                lane.answered(question, granted: granted, &out, now)
             }
         }
         lane.timeout(&out, now)
@@ -114,7 +116,7 @@ actor TurnWorker: PacketWorker {
             for question in lane.takeQuestions() {
                 Task {
                     let granted = await quota.reserve(user: question.user)
-                    answer(question.ticket, granted: granted)
+                    answer(question, granted: granted)
                 }
             }
         }
