@@ -234,8 +234,7 @@ struct TurnLane: ~Copyable {
 
     /// Copies what the machine wrote.
     private func put(_ length: Int, to output: inout OutputRawSpan) {
-        let written = unsafe UnsafeRawBufferPointer(rebasing: scratch[..<length])
-        for unsafebyte in unsafe written { output.append(byte) }
+        for offset in 0..<length { unsafe output.append(scratch[offset]) }
     }
 
     // MARK: Relays

@@ -13,7 +13,7 @@ public struct ChannelData: ~Escapable {
     /// Whether the first byte is that of a channel: tells it from STUN without reading more.
     @inlinable
     public static func looksLikeChannelData(_ bytes: RawSpan) -> Bool {
-        bytes.byteCount >= headerByteCount && bytes.uint8(at: 0) & 0xf0 == 0x40
+        bytes.byteCount >= headerByteCount && bytes.uint8(at: 0) & 0xc0 == 0x40
     }
 
     /// Checks a datagram, or a message that `StreamFraming` cut out of a stream. Bytes after the stated length are

@@ -37,9 +37,9 @@ public enum StreamFraming {
         precondition(limit >= STUNHeader.byteCount, "no message fits \(limit) bytes")
         guard bytes.byteCount > 0 else { return .incomplete(needed: ChannelData.headerByteCount) }
         let first = bytes.uint8(at: 0)
-        // STUN begins with 0 to 3 (RFC 7983; RFC 8489 §18.2 reserves the methods beyond), a channel with 0x40 to 0x4F
-        // (RFC 8656 §12). So a TLS ClientHello, 0x16, is told from both by one byte.
-        let isChannel = first & 0xf0 == 0x40
+        // STUN begins with 0 to 3 (RFC 7983; RFC 8489 §18.2 reserves the methods beyond), a channel with 0x40 to 0x7F
+        // (`ChannelNumber`). So a TLS ClientHello, 0x16, is told from both by one byte.
+        let isChannel = first & 0xc0 == 0x40
         guard isChannel || first < 4 else { throw .notTURN(firstByte: first) }
         guard bytes.byteCount >= 4 else { return .incomplete(needed: 4) }
         let stated = Int(bytes.uint16(at: 2))

@@ -25,13 +25,13 @@ func channelData(_ position: Int, _ data: [UInt8], padded: Bool) throws(TURNErro
 }
 
 struct ChannelDataTests {
-    @Test func `channels are 0x4000 to 0x4FFF and nothing else`() {
+    @Test func `channels are 0x4000 to 0x7FFF, of which clients choose the first quarter`() {
         let numbers = (0...UInt16.max).filter { ChannelNumber(rawValue: $0) != nil }
 
         #expect(numbers.first == 0x4000)
-        #expect(numbers.last == 0x4fff)
-        #expect(numbers.count == ChannelNumber.count)
-        #expect(numbers.map { ChannelNumber(rawValue: $0)?.position } == Array(0..<ChannelNumber.count))
+        #expect(numbers.last == 0x7fff)
+        #expect(numbers.count == 4 * ChannelNumber.count)
+        #expect(numbers.map { ChannelNumber(rawValue: $0)?.position } == Array(0..<numbers.count))
     }
 
     @Test(arguments: 0...9) func `what is written is read again`(count: Int) throws {
@@ -62,7 +62,7 @@ struct ChannelDataTests {
         }
     }
 
-    @Test(arguments: [0x0000, 0x3fff, 0x5000, 0x7fff, 0xffff] as [UInt16])
+    @Test(arguments: [0x0000, 0x3fff, 0x8000, 0xffff] as [UInt16])
     func `numbers out of range are refused`(number: UInt16) {
         let bytes: [UInt8] = [UInt8(number >> 8), UInt8(number & 255), 0, 0]
 

@@ -54,7 +54,7 @@ struct StreamFramingTests {
 
     @Test(
         arguments: [
-            ([0x50], .notTURN(firstByte: 0x50)),
+            ([0x80], .notTURN(firstByte: 0x80)),
             ([0x80, 0, 0, 0], .notTURN(firstByte: 0x80)),
             ([4], .notTURN(firstByte: 4)),
             // A TLS ClientHello and an HTTP request, at a plain port. "GE" is a channel number, and the length "T " too long.
