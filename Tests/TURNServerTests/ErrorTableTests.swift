@@ -1,0 +1,46 @@
+import Addresses
+import STUN
+import TURN
+import TURNServer
+import Testing
+import Time
+
+/// A request that is answered with an error.
+struct ErrorCase: Sendable, CustomTestStringConvertible {
+    let method: STUNMethod
+    let code: STUNErrorCode
+    let why: String
+    /// Whether the answer carries an integrity: the request was authenticated.
+    var isVouched = true
+    var configure: @Sendable (inout TURNServerConfiguration) -> Void = { _ in }
+    let ask: @Sendable (TestServer, TestClient) -> Answer?
+
+    var testDescription: String { "\(method.rawValue): \(code.rawValue), \(why)" }
+}
+
+/// Every request of TURN, every transport, every error that RFC 8656 and RFC 8489 have for it.
+struct ErrorTableTests {
+    @Test(arguments: ClientTransport.allCases, credentialCases + allocateCases + refreshCases + peerCases)
+    func `a request that may not be served gets its error and changes nothing`(
+        transport: ClientTransport, item: ErrorCase
+    ) throws {
+        let server = TestServer(configuration(item.configure))
+        let client = TestClient(server, flow("198.18.1.1:4000", transport))
+        client.challenge()
+        let got = try #require(item.ask(server, client))
+
+        #expect(got.code == item.code)
+        #expect(got.messageClass == .failure)
+        #expect(got.method == item.method)
+        #expect(got.isTrusted == item.isVouched)
+        #expect((got.integrity != nil) == item.isVouched)
+        #expect((got.nonce != nil) == (item.code == .unauthenticated || item.code == .staleNonce))
+        #expect(server.allocationCount == server.openRelays, "an allocation has a relay, and a relay an allocation")
+        let kind = try #require(TURNRequestKind.allCases.first { item.method.rawValue == numbers[$0] })
+        #expect(server.counters[kind, item.code] >= 1)
+    }
+
+    private let numbers: [TURNRequestKind: UInt16] = [
+        .binding: 1, .allocate: 3, .refresh: 4, .createPermission: 8, .channelBind: 9,
+    ]
+}
