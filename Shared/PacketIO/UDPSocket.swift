@@ -72,7 +72,7 @@ public final class UDPSocket: Sendable {
         descriptor = result
         self.endpoint = Endpoint(address)
         tells = UInt32(isWildcard ? PIO_TELL_LOCAL : 0) | UInt32(wanted.merges != 0 ? PIO_TELL_SEGMENT : 0)
-        self.fragmentation = Int32(fragmentation)
+        self.fragmentation = wanted.fragmentation
         reportsErrors = options.reportsErrors
     }
 

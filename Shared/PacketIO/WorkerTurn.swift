@@ -49,6 +49,7 @@ struct WorkerTurn<Worker: PacketWorker> {
         _ worker: isolated Worker, _ turn: borrowing LoopTurn, _ contexts: [TLSContext?],
         _ listeners: [StreamListener], _ core: LoopCore, _ state: inout LoopState
     ) {
+        state.turn &+= 1
         state.out.streams.now = state.now.nanoseconds
         if !state.out.streams.failures.isEmpty { tellFailures(worker, &state) }
         if !state.out.streams.ready.isEmpty { readReady(worker, contexts, &state) }
@@ -89,7 +90,7 @@ struct WorkerTurn<Worker: PacketWorker> {
             from: slot.descriptor, socket: SocketID(index), tells: slot.tells, limit: limit)
         // Nothing, or an error that an ICMP message left behind.
         guard got > 0 else { return }
-        if limit == Int(slot.asks) { state.out.sockets.adapt(index, got: got) }
+        if limit == Int(slot.asks) { state.out.sockets.adapt(index, got: got, turn: state.turn) }
         state.count()
         let references = state.out.queue.references
         worker.receive(&state.received, out: &state.out, now: state.now)

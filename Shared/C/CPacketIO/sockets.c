@@ -18,11 +18,15 @@
 #define UDP_GRO 104
 #endif
 
+_Static_assert(PIO_FRAGMENTATION_ALLOWED == IP_PMTUDISC_DONT, "modes are the kernel's");
+_Static_assert(PIO_FRAGMENTATION_NEVER == IP_PMTUDISC_DO, "modes are the kernel's");
+_Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT && IP_PMTUDISC_DO == IPV6_PMTUDISC_DO, "one for both families");
+
 static int set(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value); }
 
 // UDP.
 
-static int set_family_options(int fd, int family, const pio_socket_options *options) {
+static int set_family_options(int fd, int family, pio_socket_options *options) {
     if (family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return -1;
     if (options->tells_local) {
         if (family == AF_INET && set(fd, IPPROTO_IP, IP_PKTINFO, 1)) return -1;
@@ -32,10 +36,11 @@ static int set_family_options(int fd, int family, const pio_socket_options *opti
         if (family == AF_INET && set(fd, IPPROTO_IP, IP_RECVERR, 1)) return -1;
         if (family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)) return -1;
     }
-    if (!options->fragmentation) return 0;
-    int failed = pio_set_fragmentation(fd, family == AF_INET ? 4 : 6, options->fragmentation);
-    if (failed) errno = -failed;
-    return failed ? -1 : 0;
+    int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    int name = family == AF_INET ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
+    if (options->fragmentation != PIO_FRAGMENTATION_SYSTEM) return set(fd, level, name, options->fragmentation);
+    socklen_t length = sizeof options->fragmentation;
+    return getsockopt(fd, level, name, &options->fragmentation, &length);
 }
 
 int pio_udp_bind(pio_address *address, pio_socket_options *options) {
@@ -61,11 +66,8 @@ int pio_udp_bind(pio_address *address, pio_socket_options *options) {
 }
 
 int pio_set_fragmentation(int fd, int family, int fragmentation) {
-    int mode = fragmentation == PIO_FRAGMENTATION_NEVER ? IP_PMTUDISC_DO
-        : fragmentation == PIO_FRAGMENTATION_ALLOWED    ? IP_PMTUDISC_DONT
-                                                        : IP_PMTUDISC_WANT;
-    int failed = family == 4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, mode)
-                             : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, mode);
+    int failed = family == 4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, fragmentation)
+                             : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, fragmentation);
     return failed ? -errno : 0;
 }
 

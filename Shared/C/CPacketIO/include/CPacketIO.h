@@ -105,15 +105,16 @@ typedef struct {
     int tells_local;     // IP_PKTINFO
     int merges;          // UDP_GRO
     int reports_errors;  // IP_RECVERR
-    int fragmentation;   // PIO_FRAGMENTATION_…
+    int fragmentation;   // PIO_FRAGMENTATION_…; becomes what the socket has, for pio_set_fragmentation
 } pio_socket_options;
 
-enum { PIO_FRAGMENTATION_SYSTEM, PIO_FRAGMENTATION_NEVER, PIO_FRAGMENTATION_ALLOWED };
+// The kernel's modes (IP_PMTUDISC_DONT, IP_PMTUDISC_DO), and none.
+enum { PIO_FRAGMENTATION_ALLOWED = 0, PIO_FRAGMENTATION_NEVER = 2, PIO_FRAGMENTATION_SYSTEM = -1 };
 
 // A non-blocking UDP socket bound to `address`. IPv6 sockets are IPv6 only. Returns the descriptor, or -errno. `address`
-// gets the real port. `options->merges` becomes 0 where the kernel knows no UDP_GRO.
+// gets the real port; `options->merges` becomes 0 where the kernel knows no UDP_GRO.
 int pio_udp_bind(pio_address *address, pio_socket_options *options);
-// Sets the Don't Fragment bit of what is sent from now on: one of PIO_FRAGMENTATION_…
+// Sets the Don't Fragment bit of what is sent from now on: PIO_FRAGMENTATION_NEVER, or what pio_udp_bind told.
 int pio_set_fragmentation(int fd, int family, int fragmentation);
 // Whether the kernel knows UDP_SEGMENT.
 int pio_can_segment(int fd);
