@@ -86,9 +86,9 @@ let peerCases: [ErrorCase] = [
         client.allocate()
         return bind(client, 0x3FFF, peer)
     },
-    ErrorCase(method: .channelBind, code: .badRequest, why: "0x5000, which RFC 5766 had") { _, client in
+    ErrorCase(method: .channelBind, code: .badRequest, why: "0x8000") { _, client in
         client.allocate()
-        return bind(client, 0x5000, peer)
+        return bind(client, 0x8000, peer)
     },
     ErrorCase(method: .channelBind, code: .badRequest, why: "0xFFFF") { _, client in
         client.allocate()
