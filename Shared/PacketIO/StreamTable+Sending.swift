@@ -36,19 +36,18 @@ extension StreamTable {
         unsafe slots[index].queued += Int32(truncatingIfNeeded: bytes)
     }
 
-    /// Sends what the turn has queued, each stream's by as few writes and TLS records as can be.
+    /// Sends what the turn has queued, each stream's by as few segments as can be.
     mutating func flush(_ queue: borrowing SendQueue) {
         for place in 0..<touchedCount {
             let index = unsafe Int(touched[place])
             let first = unsafe slots[index].firstEntry
-            let bytes = unsafe Int(slots[index].queued)
             unsafe slots[index].firstEntry = -1
             unsafe slots[index].queued = 0
             guard first >= 0, unsafe slots[index].descriptor >= 0 else { continue }
             if unsafe slots[index].backlog.count > 0 {
                 keep(queue, from: first, index)
             } else if let session = unsafe slots[index].session {
-                unsafe sendRecords(queue, first, bytes, index, session)
+                unsafe sendRecords(queue, first, index, session)
             } else {
                 sendBytes(queue, first, index)
             }
@@ -86,30 +85,36 @@ extension StreamTable {
         }
     }
 
+    /// A record for each message, as some clients (coturn's) read one message whenever the socket is readable, and would
+    /// leave a second one of the same record in OpenSSL until more comes. Together they leave as few segments.
     private mutating func sendRecords(
-        _ queue: borrowing SendQueue, _ first: Int32, _ bytes: Int, _ index: Int, _ session: OpaquePointer
+        _ queue: borrowing SendQueue, _ first: Int32, _ index: Int, _ session: OpaquePointer
     ) {
-        guard let stage = unsafe stage, let memory = stage.baseAddress, bytes <= stage.count else {
-            return fail(index, .failed)
-        }
+        let isRun = unsafe queue.entries[Int(first)].next >= 0
+        if isRun { unsafe pio_cork(slots[index].descriptor, 1) }
+        defer { if isRun { unsafe pio_cork(slots[index].descriptor, 0) } }
         var next = first
-        var end = 0
         while next >= 0 {
             let entry = unsafe queue.entries[Int(next)]
+            guard let stage = unsafe stage, let memory = stage.baseAddress, entry.bytes <= stage.count else {
+                return fail(index, .failed)
+            }
             let header = Int(entry.headerLength)
             let length = Int(entry.length)
-            let padding = Int(entry.padding)
-            unsafe (memory + end).copyMemory(from: queue.header(of: Int(next)), byteCount: header)
-            unsafe (memory + end + header).copyMemory(from: entry.payload, byteCount: length)
-            unsafe (memory + end + header + length).initializeMemory(as: UInt8.self, repeating: 0, count: padding)
-            end += header + length + padding
+            unsafe memory.copyMemory(from: queue.header(of: Int(next)), byteCount: header)
+            unsafe (memory + header).copyMemory(from: entry.payload, byteCount: length)
+            unsafe (memory + header + length).initializeMemory(
+                as: UInt8.self, repeating: 0, count: Int(entry.padding))
+            let sent = unsafe write(session, UnsafeRawBufferPointer(start: memory, count: entry.bytes))
+            guard sent >= 0 else { return fail(index, .failed) }
             next = entry.next
+            guard sent == entry.bytes else {
+                unsafe slots[index].backlog.append(
+                    UnsafeRawBufferPointer(start: memory + sent, count: entry.bytes - sent))
+                if next >= 0 { keep(queue, from: next, index) }
+                return wait(index)
+            }
         }
-        let sent = unsafe write(session, UnsafeRawBufferPointer(start: memory, count: end))
-        guard sent >= 0 else { return fail(index, .failed) }
-        guard sent < end else { return }
-        unsafe slots[index].backlog.append(UnsafeRawBufferPointer(start: memory + sent, count: end - sent))
-        wait(index)
     }
 
     /// Writes records. Returns how many bytes OpenSSL took, or -1.

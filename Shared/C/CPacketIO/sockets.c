@@ -174,6 +174,8 @@ int64_t pio_write(int fd, const pio_vector *vectors, uint32_t count) {
 
 void pio_shutdown_write(int fd) { shutdown(fd, SHUT_WR); }
 
+void pio_cork(int fd, int on) { setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on); }
+
 void pio_abort(int fd) {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);

@@ -144,6 +144,8 @@ int64_t pio_read(int fd, void *bytes, size_t room);
 // Bytes that the kernel took, or -errno. At most 1024 vectors.
 int64_t pio_write(int fd, const pio_vector *vectors, uint32_t count);
 void pio_shutdown_write(int fd);
+// Holds partial segments back (1), or lets them go (0), so that several writes leave as few segments.
+void pio_cork(int fd, int on);
 // Closes at once: the peer gets a reset, and nothing lingers in the kernel.
 void pio_abort(int fd);
 // A blocking connection, for tests and tools. Returns the descriptor, or -errno.
