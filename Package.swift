@@ -143,7 +143,7 @@ let package = Package(
             tests("Bytes"),
             tests("Addresses"),
             tests("STUN", ["Bytes", "Addresses"]),
-            tests("TURN", ["Time", "Bytes", "Addresses", "STUN"]),
+            tests("TURN", ["Time", "Bytes", "Addresses", "STUN", "TURNServer"]),
             tests("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN"]),
             .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
             tests("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO", "COpenSSL", "CAllocations"]),

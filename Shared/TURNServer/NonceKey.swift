@@ -39,11 +39,12 @@ public struct NonceKey: Sendable, CustomStringConvertible, CustomReflectable {
     }
 }
 
-/// The security features that a nonce says the server has (RFC 8489 §9.2 and §18.1; bit 0 is the leftmost of 24).
+/// The security features that a nonce says the server has (RFC 8489 §9.2 and §18.1). Bit 0 is the rightmost of 24: erratum
+/// 6290 says so against §18.1, and the nonce of appendix B.1 has it so.
 struct SecurityFeatures: OptionSet {
     let rawValue: UInt32
-    static let passwordAlgorithms = SecurityFeatures(rawValue: 0x80_0000)
-    static let usernameAnonymity = SecurityFeatures(rawValue: 0x40_0000)
+    static let passwordAlgorithms = SecurityFeatures(rawValue: 1)
+    static let usernameAnonymity = SecurityFeatures(rawValue: 2)
 }
 
 /// A nonce that needs no memory: the cookie of RFC 8489 §9.2, features, when it was made, and a MAC over these and over who
