@@ -15,6 +15,7 @@ WORK = ROOT / ".bench" / "turn"
 BIN = Path(os.environ.get("BIN", ROOT / ".build" / "release"))
 COTURN = os.environ.get("COTURN") or shutil.which("turnserver")
 COTURN_FLAGS = shlex.split(os.environ.get("COTURN_FLAGS", ""))
+OURS_FLAGS = shlex.split(os.environ.get("OURS_FLAGS", ""))
 USER, PASSWORD, REALM = "ann", "secret", "roost.test"
 
 
@@ -92,9 +93,12 @@ class Contestant:
         users.write_text(f"{USER}:{PASSWORD}\n")
         users.chmod(0o600)
         return [
-            str(BIN / "turn"), "--listen", f"127.0.0.1:{self.port}", "--tcp", f"127.0.0.1:{self.port}", "--tls", f"127.0.0.1:{self.tls_port}",
-            "--relay-address", "127.0.0.1", "--realm", REALM, "--users-file", str(users), "--allow-peer", "127.0.0.0/8", "--workers",
-            str(self.workers), "--certificate", str(chain), "--key", str(key),
+            str(BIN / "turn"), "--registry", "none", "--listen", f"127.0.0.1:{self.port}", "--tcp-listen", f"127.0.0.1:{self.port}",
+            "--tls-listen", f"127.0.0.1:{self.tls_port}", "--relay-address", "127.0.0.1", "--relay-ports", "20000-65000", "--realm", REALM,
+            "--users-file", str(users), "--allow-peer", "127.0.0.0/8", "--workers", str(self.workers), "--certificate", str(chain),
+            "--private-key", str(key), "--run-dir", str(WORK / "run"), "--id", f"turn-{self.port}", "--drain-timeout", "1s",
+            # Thousands of clients at one address are no attack here.
+            "--stun-rate", "1000000", "--connections-per-address", "20000", *OURS_FLAGS,
         ]  # fmt: skip
 
     def start(self) -> "Contestant":
