@@ -104,8 +104,9 @@ final class RedisChannelHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         heardAt = .now()
+        let buffer = unwrapInboundIn(data)
         do throws(StoreError) {
-            try reader.receive(unwrapInboundIn(data))
+            try reader.receive(buffer.readableBytesSpan)
             while let reply = try reader.nextReply() { deliver(reply) }
         } catch {
             finish(error)
