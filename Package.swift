@@ -79,6 +79,7 @@ let package = Package(
             name: "COpenSSL", path: "Shared/C/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(name: "CEpoll", path: "Shared/C/CEpoll"),
         .target(name: "CPacketIO", path: "Shared/C/CPacketIO"),
         .target(name: "CProcess", path: "Shared/C/CProcess"),
 
@@ -93,7 +94,7 @@ let package = Package(
         .target(
             name: "Messages", dependencies: [protobuf, "Bus"], path: "Shared/Messages",
             exclude: ["README.md", "Protos", "generate"]),
-        shared("Bus", ["Time", protobuf, logging]),
+        shared("Bus", ["Time", "CEpoll", protobuf, logging]),
         shared("Store", nio + ["Time", "CHiredis", "COpenSSL", nioTLS, logging]),
         shared(
             "ServiceKit",

@@ -80,8 +80,9 @@ extension BusCaller {
         _ method: String, _ request: Request, options: CallOptions
     ) async throws(BusStatus) -> Reply {
         let stream = try await open(method, options: options)
+        defer { extendLifetime(stream.handle) }
         try await send(request, on: stream)
-        return try await onlyReply(of: stream)
+        return try only(try await stream.connection.answer(stream.inbound, to: method))
     }
 
     /// One message there, many back.
@@ -113,7 +114,8 @@ extension BusCaller {
         let writer = BusWriter<Request>(connection: stream.connection, id: stream.id, handle: stream.handle)
         try await body(writer)
         writer.finish()
-        return try await onlyReply(of: stream)
+        defer { extendLifetime(stream.handle) }
+        return try only(try await stream.inbound.next())
     }
 
     private func send(_ request: some Message, on stream: BusStream) async throws(BusStatus) {
@@ -126,11 +128,8 @@ extension BusCaller {
         }
     }
 
-    private func onlyReply<Reply: Message>(of stream: BusStream) async throws(BusStatus) -> Reply {
-        defer { extendLifetime(stream.handle) }
-        guard let bytes = try await stream.inbound.next() else {
-            throw BusStatus(.internal, "the call ended without an answer")
-        }
+    private func only<Reply: Message>(_ bytes: [UInt8]?) throws(BusStatus) -> Reply {
+        guard let bytes else { throw BusStatus(.internal, "the call ended without an answer") }
         return try decode(bytes)
     }
 }

@@ -19,6 +19,11 @@ extension BusConnection {
     /// Under the lock: looks up whom the events concern.
     func takeWork(_ state: inout State) -> [Work] {
         guard !state.machine.events.isEmpty else { return [] }
+        // Over meanwhile: all whom it concerned know, and entries made now nobody would remove.
+        guard state.end == nil else {
+            state.machine.events = []
+            return []
+        }
         var events: [ConnectionMachine.Event] = []
         swap(&events, &state.machine.events)
         var work: [Work] = []
@@ -29,7 +34,7 @@ extension BusConnection {
                 state.peerName = name
                 work.append(.ready)
             case .opened(let id, let head):
-                let inbound = makeQueue(id)
+                let inbound = InboundQueue(connection: self, id: id)
                 state.entries[id] = Entry(inbound: inbound, isServed: true)
                 work.append(.serve(id, head, inbound, peerName: state.peerName))
             case .message(let id, let bytes, let last):
@@ -52,20 +57,20 @@ extension BusConnection {
         return work
     }
 
-    /// Outside of the lock, on the connection's thread. A handler runs here until it first waits, with its request at hand where
-    /// that came along: a short one answers without a change of threads.
-    func perform(_ work: [Work]) {
+    /// Outside of the lock. On the connection's thread a handler runs here until it first waits, with its request at hand where that
+    /// came along: a short one answers without a change of threads.
+    func perform(_ work: [Work], isThread: Bool) {
         var toServe: (id: UInt64, head: CallHead, inbound: InboundQueue, peerName: String)?
         for item in work {
             if let call = toServe {
                 if case .deliver(call.id, let bytes, let inbound, let isEnd) = item {
                     inbound.add(bytes)
                     if isEnd { inbound.finish(.ok) }
-                    serve(call.id, call.head, call.inbound, peerName: call.peerName)
+                    serve(call.id, call.head, call.inbound, peerName: call.peerName, isThread: isThread)
                     toServe = nil
                     continue
                 }
-                serve(call.id, call.head, call.inbound, peerName: call.peerName)
+                serve(call.id, call.head, call.inbound, peerName: call.peerName, isThread: isThread)
                 toServe = nil
             }
             switch item {
@@ -84,10 +89,10 @@ extension BusConnection {
                 for cell in cells { cell.fire() }
             }
         }
-        if let call = toServe { serve(call.id, call.head, call.inbound, peerName: call.peerName) }
+        if let call = toServe { serve(call.id, call.head, call.inbound, peerName: call.peerName, isThread: isThread) }
     }
 
-    private func serve(_ id: UInt64, _ head: CallHead, _ inbound: InboundQueue, peerName: String) {
+    private func serve(_ id: UInt64, _ head: CallHead, _ inbound: InboundQueue, peerName: String, isThread: Bool) {
         guard let handler = router.handler(of: head.method) else {
             return respond(id, .failure(BusStatus(.unimplemented, "nobody here answers \(head.method)")))
         }
@@ -97,7 +102,7 @@ extension BusConnection {
             metadata: head.metadata, deadline: head.timeout.map { MonotonicClock.now + $0 }, method: head.method,
             peer: peer, caller: self)
         let call = ServedCall(connection: self, id: id, inbound: inbound, context: context)
-        let task = Task.immediate { [self] in
+        let answer: @Sendable () async -> Void = { [self] in
             do {
                 respond(id, .success(try await handler(call)))
             } catch let status as BusStatus {
@@ -109,6 +114,8 @@ extension BusConnection {
                 respond(id, .failure(BusStatus(.unknown, "\(error)")))
             }
         }
+        // A caller that reads has its own answer to look after.
+        let task = isThread ? Task.immediate(operation: answer) : Task(operation: answer)
         let isOver = state.withLock { state -> Bool in
             guard state.entries[id] != nil else { return true }
             state.entries[id]?.task = task
@@ -134,6 +141,6 @@ extension BusConnection {
             return state.machine.isDrained
         }
         // A connection that goes away ends with its last call.
-        if isDrained == true { waker.wake() }
+        if isDrained == true { watch.wakeThread() }
     }
 }

@@ -5,13 +5,11 @@ import Time
 
 /// The connection's thread.
 extension BusConnection {
-    /// 64 KiB: a burst of small frames, or a large one in few reads.
-    private static let readBytes = 64 << 10
     /// Reads before others are looked after.
     private static let readsATurn = 16
 
     func loop() {
-        var buffer = [UInt8](repeating: 0, count: BusConnection.readBytes)
+        markConnectionThread()
         while true {
             writeOut(afterStall: true)
             let now = MonotonicClock.now
@@ -22,47 +20,56 @@ extension BusConnection {
                 return (state.wakesAt, state.stalledSince != nil, state.end != nil || isDone)
             }
             if isOver { return finish(BusStatus(.unavailable, "the connection went away")) }
-            wait(until: wakesAt, now: now, wantsWrite: wantsWrite)
+            watch.waitAsThread(atMost: wakesAt - now, wantsWrite: wantsWrite)
             do throws(ProtocolViolation) {
-                if let status = try readAll(&buffer) { return finish(status) }
+                if let status = try readAll() { return finish(status) }
                 try keepTime()
             } catch {
-                logger.warning("a bus connection ends", metadata: ["reason": "\(error.reason)"])
-                return finish(BusStatus(.unavailable, error.reason))
+                return finish(error)
             }
         }
     }
 
-    private func wait(until: Instant, now: Instant, wantsWrite: Bool) {
-        // Rounded up, so that the moment has come on waking.
-        let milliseconds = max(0, min((until - now).milliseconds + 1, 60_000))
-        var polled: [2 of pollfd] = [
-            pollfd(fd: transport.descriptor, events: Int16(POLLIN) | (wantsWrite ? Int16(POLLOUT) : 0), revents: 0),
-            pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = unsafe withUnsafeMutableBytes(of: &polled) { bytes in
-            unsafe poll(bytes.assumingMemoryBound(to: pollfd.self).baseAddress, 2, Int32(milliseconds))
-        }
-        if polled[1].revents != 0 { waker.drain() }
+    private func finish(_ violation: ProtocolViolation) {
+        logger.warning("a bus connection ends", metadata: ["reason": "\(violation.reason)"])
+        finish(BusStatus(.unavailable, violation.reason))
     }
 
     /// Reads what is there; the end of the connection, if it came.
-    private func readAll(_ buffer: inout [UInt8]) throws(ProtocolViolation) -> BusStatus? {
+    private func readAll() throws(ProtocolViolation) -> BusStatus? {
         for _ in 0..<BusConnection.readsATurn {
-            switch transport.read(into: &buffer) {
-            case .bytes(let count):
-                try take(buffer.span.extracting(0..<count))
-                if count < buffer.count { return nil }
-            case .wouldBlock: return nil
-            case .closed: return BusStatus(.unavailable, "the peer closed the connection")
-            case .failed(let number): return BusStatus(.unavailable, "the connection failed with error \(number)")
+            let outcome = try reading.withLock { buffer throws(ProtocolViolation) in
+                try readOnce(&buffer, isThread: true)
+            }
+            switch outcome {
+            case .more: continue
+            case .done: return nil
+            case .over(let status): return status
             }
         }
         return nil
     }
 
+    enum ReadOutcome: Sendable {
+        /// There may be more to read.
+        case more
+        case done
+        case over(BusStatus)
+    }
+
+    private func readOnce(_ buffer: inout [UInt8], isThread: Bool) throws(ProtocolViolation) -> ReadOutcome {
+        switch transport.read(into: &buffer) {
+        case .bytes(let count):
+            try take(buffer.span.extracting(0..<count), isThread: isThread)
+            return count < buffer.count ? .done : .more
+        case .wouldBlock: return .done
+        case .closed: return .over(BusStatus(.unavailable, "the peer closed the connection"))
+        case .failed(let number): return .over(BusStatus(.unavailable, "the connection failed with error \(number)"))
+        }
+    }
+
     /// Takes bytes under one lock, hands on what they hold, and writes all answers at once.
-    private func take(_ bytes: Span<UInt8>) throws(ProtocolViolation) {
+    private func take(_ bytes: Span<UInt8>, isThread: Bool) throws(ProtocolViolation) {
         let now = MonotonicClock.now
         var violation: ProtocolViolation?
         let work = state.withLock { state -> [Work] in
@@ -74,8 +81,13 @@ extension BusConnection {
             state.corkedThread = currentThread()
             return takeWork(&state)
         }
-        perform(work)
-        state.withLock { $0.corkedThread = 0 }
+        perform(work, isThread: isThread)
+        let callerWaits = state.withLock { state -> Bool in
+            state.corkedThread = 0
+            return state.callerWaits
+        }
+        // Its answer came before it waited, and the thread was faster.
+        if isThread, callerWaits { watch.wakeCaller() }
         writeOut()
         if let violation { throw violation }
     }
@@ -97,8 +109,28 @@ extension BusConnection {
             }
             return takeWork(&state)
         }
-        perform(work)
+        perform(work, isThread: true)
         writeOut()
         if let violation { throw violation }
+    }
+
+    // MARK: a caller in its place
+
+    /// Reads for the connection's thread, which was not woken; false where that has to go on.
+    func readAsCaller() -> Bool {
+        do throws(ProtocolViolation) {
+            let outcome = try reading.withLockIfAvailable { buffer throws(ProtocolViolation) in
+                try readOnce(&buffer, isThread: false)
+            }
+            // The thread reads just now, and may have looked before the bytes came; or there is more than one answer, or the end.
+            guard case .done? = outcome else { return false }
+        } catch {
+            finish(error)
+            return false
+        }
+        // What the thread looks at before it waits.
+        return state.withLock { state in
+            !state.machine.isDrained && state.end == nil && state.machine.nextDeadline >= state.wakesAt
+        }
     }
 }

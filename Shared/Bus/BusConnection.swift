@@ -28,6 +28,11 @@ package final class BusConnection: BusCaller, Sendable {
         /// The connection's thread, while it hands on what it read: it writes all answers at once, afterwards.
         var corkedThread: UInt = 0
         var stalledSince: Instant?
+        /// Calls with one answer that wait for it.
+        var answersAwaited = 0
+        /// One of them waits on the socket, or is about to.
+        var callerWaits = false
+        var patience = AnswerPatience()
         /// When the thread wakes by itself.
         var wakesAt = Instant.zero
         var peerName = ""
@@ -42,13 +47,20 @@ package final class BusConnection: BusCaller, Sendable {
     let logger: Logger
     let limits: WireLimits
     let state: Mutex<State>
-    let waker = Waker()
+    let watch: SocketWatch
+    /// Held by who reads the socket and hands on what came.
+    let reading: Mutex<[UInt8]>
+    /// Whether callers may read: those of a connection of ours, for the accepting side seldom calls.
+    let hasCallers: Bool
     /// Fires when the peer has said hello, or the connection is over.
     let ready = WaitCell()
     /// Fires when no more calls can be made on it.
     let unusable = WaitCell()
     /// Fires when it is over.
     let closed = WaitCell()
+
+    /// 64 KiB: a burst of small frames, or a large one in few reads.
+    private static let readBytes = 64 << 10
 
     package init(
         transport: any BusTransport, side: ConnectionMachine.Side, name: String, router: BusRouter,
@@ -58,6 +70,9 @@ package final class BusConnection: BusCaller, Sendable {
         self.router = router
         self.logger = logger
         self.limits = limits
+        hasCallers = side == .connecting
+        watch = SocketWatch(socket: transport.descriptor, hasCallers: hasCallers)
+        reading = Mutex([UInt8](repeating: 0, count: BusConnection.readBytes))
         state = Mutex(
             State(machine: ConnectionMachine(side: side, name: name, limits: limits, now: MonotonicClock.now)))
     }
@@ -84,7 +99,7 @@ package final class BusConnection: BusCaller, Sendable {
             if let end = state.end { return .failure(end) }
             do throws(BusStatus) {
                 let id = try state.machine.open(head, now: now)
-                let inbound = makeQueue(id)
+                let inbound = InboundQueue(connection: self, id: id)
                 state.entries[id] = Entry(inbound: inbound)
                 // Not written yet: the first message follows at once and takes the same write.
                 return .success((id, inbound, options.timeout.map { now + $0 < state.wakesAt } ?? false))
@@ -93,17 +108,13 @@ package final class BusConnection: BusCaller, Sendable {
             }
         }
         let (id, inbound, mustWake) = try result.get()
-        if mustWake { waker.wake() }
+        if mustWake { watch.wakeThread() }
         return BusStream(
             connection: self, id: id, inbound: inbound, handle: CallHandle(connection: self, id: id))
     }
 
-    func makeQueue(_ id: UInt64) -> InboundQueue {
-        // Credit goes back in halves: few frames, and never a stall of a steady reader.
-        InboundQueue(grantAt: limits.streamCredit / 2) { [weak self] bytes in
-            self?.change { $0.machine.consumed(bytes, on: id) }
-        }
-    }
+    /// Messages of a stream were read.
+    func consumed(_ bytes: Int, on id: UInt64) { change { $0.machine.consumed(bytes, on: id) } }
 
     func send(_ message: [UInt8], on id: UInt64, last: Bool) async throws(BusStatus) {
         enum Outcome {
@@ -149,23 +160,26 @@ package final class BusConnection: BusCaller, Sendable {
 
     /// Takes back a call of ours; nothing where it is over.
     func cancel(_ id: UInt64) {
-        change { state in
-            guard state.entries.removeValue(forKey: id) != nil else { return }
+        let isDrained = change { state -> Bool in
+            guard state.entries.removeValue(forKey: id) != nil else { return false }
             state.machine.cancel(id)
+            return state.machine.isDrained
         }
+        // A connection that goes away ends with its last call.
+        if isDrained == true { watch.wakeThread() }
     }
 
     /// Makes and takes no more calls; ends when those open are done.
     package func goAway(reason: String) {
         change { $0.machine.goAway(reason: reason) }
         unusable.fire()
-        waker.wake()
+        watch.wakeThread()
     }
 
     /// Ends it at once.
     package func close(_ status: BusStatus) {
         finish(status)
-        waker.wake()
+        watch.wakeThread()
     }
 
     /// Waits until it is over.
@@ -223,7 +237,7 @@ package final class BusConnection: BusCaller, Sendable {
             case .wouldBlock:
                 if state.stalledSince == nil {
                     state.stalledSince = MonotonicClock.now
-                    waker.wake()
+                    watch.wakeThread()
                 }
             case .closed, .failed:
                 // The thread reads the end of it, and says why.

@@ -17,16 +17,22 @@ public final class BusServer: Sendable {
     private let addresses: [BusAddress]
     private let name: String
     private let router: BusRouter
+    private let limits: WireLimits
     private let logger: Logger
     private let state = Mutex(State())
     private let waker = Waker()
     private let drained = WaitCell()
 
     /// A server that listens once `run` is called; `name` is told to peers.
-    public init(addresses: [BusAddress], router: BusRouter, name: String = "", logger: Logger) {
+    public convenience init(addresses: [BusAddress], router: BusRouter, name: String = "", logger: Logger) {
+        self.init(addresses: addresses, router: router, name: name, limits: WireLimits(), logger: logger)
+    }
+
+    package init(addresses: [BusAddress], router: BusRouter, name: String = "", limits: WireLimits, logger: Logger) {
         self.addresses = addresses
         self.name = name
         self.router = router
+        self.limits = limits
         self.logger = logger
     }
 
@@ -103,7 +109,7 @@ public final class BusServer: Sendable {
             return
         }
         let connection = BusConnection(
-            transport: socket, side: .accepting, name: name, router: router, logger: logger)
+            transport: socket, side: .accepting, name: name, router: router, limits: limits, logger: logger)
         let isAdmitted = state.withLock { state -> Bool in
             guard !state.isDraining, state.connections.count < BusServer.connectionLimit else { return false }
             state.connections[ObjectIdentifier(connection)] = connection

@@ -1,6 +1,6 @@
 /// The byte stream under a connection: Unix sockets now, TLS beside them later.
 ///
-/// Neither call blocks. `read` is only called by the connection's thread, `write` by one thread at a time.
+/// Neither call blocks. `read` and `write` are each called by one thread at a time.
 package protocol BusTransport: AnyObject, Sendable {
     /// What to poll for readiness.
     var descriptor: Int32 { get }

@@ -26,14 +26,18 @@ package final class InboundQueue: Sendable {
     }
 
     private let state = Mutex(State())
-    private let grantAt: Int
-    private let grant: @Sendable (Int) -> Void
+    private let connection: BusConnection
+    private let id: UInt64
 
-    /// `grant` is told of bytes that were read, once `grantAt` of them are.
-    init(grantAt: Int, grant: @escaping @Sendable (Int) -> Void) {
-        self.grantAt = grantAt
-        self.grant = grant
+    /// The queue of a stream of a connection, which is told of what was read. The connection forgets its queues at its end, so that
+    /// holding each other does not outlive it; a weak reference would make all counting of it slow.
+    init(connection: BusConnection, id: UInt64) {
+        self.connection = connection
+        self.id = id
     }
+
+    /// Whether `next` would return at once.
+    var isReady: Bool { state.withLock { $0.isReady } }
 
     func add(_ message: [UInt8]) {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
@@ -58,7 +62,7 @@ package final class InboundQueue: Sendable {
         while true {
             switch state.withLock({ step(&$0) }) {
             case .message(let message, let bytes):
-                if bytes > 0 { grant(bytes) }
+                if bytes > 0 { connection.consumed(bytes, on: id) }
                 return message
             case .end(let status):
                 guard status.code == .ok else { throw status }
@@ -84,7 +88,8 @@ package final class InboundQueue: Sendable {
             state.head = 0
         }
         state.owed += message.count
-        guard state.owed >= grantAt else { return .message(message, grant: 0) }
+        // Credit goes back in halves: few frames, and never a stall of a steady reader.
+        guard state.owed >= connection.limits.streamCredit / 2 else { return .message(message, grant: 0) }
         defer { state.owed = 0 }
         return .message(message, grant: state.owed)
     }

@@ -1,37 +1,20 @@
+private import CEpoll
 import Glibc
 
-/// Wakes a thread that polls: a pipe, one end to poll and one to write.
+/// Wakes a thread that polls.
 final class Waker: Sendable {
     let descriptor: Int32
-    private let writeEnd: Int32
 
     init() {
-        var ends: [2 of Int32] = [-1, -1]
-        let made = unsafe withUnsafeMutableBytes(of: &ends) { bytes in
-            unsafe pipe(bytes.assumingMemoryBound(to: Int32.self).baseAddress)
-        }
-        precondition(made == 0, "no file descriptor is left for a bus connection: raise the limit (ulimit -n)")
-        descriptor = ends[0]
-        writeEnd = ends[1]
-        setNonBlocking(descriptor)
-        setNonBlocking(writeEnd)
+        descriptor = bus_eventfd_create()
+        precondition(descriptor >= 0, "no file descriptor is left for a bus connection: raise the limit (ulimit -n)")
     }
 
-    deinit {
-        close(descriptor)
-        close(writeEnd)
-    }
+    deinit { close(descriptor) }
 
-    func wake() {
-        var byte: UInt8 = 1
-        // A full pipe wakes as well.
-        _ = unsafe write(writeEnd, &byte, 1)
-    }
+    func wake() { bus_eventfd_signal(descriptor) }
 
-    func drain() {
-        var bytes: [64 of UInt8] = .init(repeating: 0)
-        _ = unsafe read(descriptor, &bytes, 64)
-    }
+    func drain() { bus_eventfd_clear(descriptor) }
 }
 
 private final class ThreadBody {
@@ -62,3 +45,16 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
 
 /// The number of the thread that asks; never 0.
 func currentThread() -> UInt { UInt(pthread_self()) }
+
+/// Marks the threads of connections.
+private let connectionMark: pthread_key_t = {
+    var key = pthread_key_t()
+    unsafe pthread_key_create(&key, nil)
+    return key
+}()
+
+/// Marks the thread that asks as a connection's.
+func markConnectionThread() { unsafe pthread_setspecific(connectionMark, UnsafeRawPointer(bitPattern: 1)) }
+
+/// Whether the thread that asks is a connection's.
+func isConnectionThread() -> Bool { unsafe pthread_getspecific(connectionMark) != nil }

@@ -24,7 +24,13 @@ func echoRaw(_ path: String) throws {
 func pingRaw(_ path: String) throws -> Double {
     let server = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(server) }
-    guard withAddress(path, { unsafe connect(server, $0, $1) }) == 0 else {
+    // The file is there before anybody listens.
+    var connected = withAddress(path, { unsafe connect(server, $0, $1) })
+    for _ in 0..<1000 where connected != 0 && errno == ECONNREFUSED {
+        usleep(1000)
+        connected = withAddress(path, { unsafe connect(server, $0, $1) })
+    }
+    guard connected == 0 else {
         throw BusStatus(.unavailable, "cannot connect to \(path)")
     }
     var buffer = [UInt8](repeating: 7, count: pingBytes)
