@@ -64,7 +64,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
-        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
@@ -80,6 +79,7 @@ let package = Package(
         .systemLibrary(
             name: "CHiredis", path: "Shared/C/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(name: "CEpoll", path: "Shared/C/CEpoll"),
+        .systemLibrary(name: "CZlib", path: "Shared/C/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CPacketIO", path: "Shared/C/CPacketIO"),
         .target(name: "CProcess", path: "Shared/C/CProcess"),
 
@@ -112,10 +112,9 @@ let package = Package(
         + service(
             "signal", "Signal",
             nio + [
-                "Time", "Bus", "Messages", "Store", "ServiceKit", "COpenSSL", logging, lifecycle, nioTLS,
+                "Time", "Bus", "Messages", "Store", "ServiceKit", "COpenSSL", "CZlib", logging, lifecycle, nioTLS,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
-                .product(name: "NIOHTTPCompression", package: "swift-nio-extras"),
             ], exclude: ["Web"])
         + service(
             "turn", "Turn",
@@ -151,9 +150,9 @@ let package = Package(
             tests("Bus", nio + ["Time", protobuf, logging]),
             .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
             tests("Store", nio + ["Time", logging, "RedisServer"]),
-            tests("ServiceKit", nio + ["Time", logging]),
+            tests("ServiceKit", nio + ["Time", logging, lifecycle]),
             tests("Attachment", ["Bus", "Messages", "Time", logging]),
-            tests("Registry", ["Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
+            tests("Registry", ["Bus", "Messages", "Store", "Attachment", "Time", logging, "RedisServer"]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
             tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
             tests("Turn", ["TURNServer", "STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),

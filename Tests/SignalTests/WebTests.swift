@@ -59,6 +59,39 @@ import Time
     }
 }
 
+@Test func `files are compressed once, those that gain by it, and come back the same`() throws {
+    let text = Array(String(repeating: "the quick brown fox, again and again\n", count: 200).utf8)
+    let file = StaticFile(bytes: text, contentType: "text/plain", etag: "W/\"x\"")
+    let noise = StaticFile(
+        bytes: (0..<5_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 7) ^ UInt8.random(in: 0...255) },
+        contentType: "image/png", etag: "W/\"y\"")
+
+    let gzip = try #require(file.gzip)
+    #expect(gzip.count < text.count / 20)
+    #expect(gzip.starts(with: [0x1f, 0x8b]))
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/gzip")
+    process.arguments = ["-dc"]
+    let (input, output) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    try input.fileHandleForWriting.write(contentsOf: Data(gzip))
+    try input.fileHandleForWriting.close()
+    let back = try output.fileHandleForReading.readToEnd()
+    #expect(back.map { Array($0) } == text)
+    #expect(noise.gzip == nil)
+}
+
+@Test(arguments: [
+    (["gzip, deflate, br"], true), (["br;q=1.0, GZIP;q=0.8"], true), (["*"], true), (["identity;q=1", "x-gzip"], true),
+    ([], false), (["identity"], false), (["gzip;q=0, *"], false), (["br, *;q=0"], false), (["gzip; q=0"], false),
+    ([",;,"], false),
+])
+func `gzip is sent to who says so`(acceptEncoding: [String], expected: Bool) {
+    #expect(Gzip.isAccepted(by: acceptEncoding) == expected)
+}
+
 @Test func `one address cannot take all sockets`() {
     let gate = AddressGate(limit: 2, total: 3)
 

@@ -77,10 +77,14 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard let file = site.file(at: head.uri) else {
             return text(.notFound, "There is nothing at this address. The people are at /.\n", head, context)
         }
-        let fields = [("Content-Type", file.contentType), ("ETag", file.etag), ("Cache-Control", "no-cache")]
+        var fields = [("Content-Type", file.contentType), ("ETag", file.etag), ("Cache-Control", "no-cache")]
         let known = head.headers[canonicalForm: "if-none-match"].contains { $0 == file.etag || $0 == "*" }
         if known { return respond(.notModified, [], fields, head, context) }
-        respond(.ok, file.bytes, fields, head, context)
+        guard let gzip = file.gzip, Gzip.isAccepted(by: head.headers[canonicalForm: "accept-encoding"]) else {
+            return respond(.ok, file.bytes, fields, head, context)
+        }
+        fields.append(("Content-Encoding", "gzip"))
+        respond(.ok, gzip, fields, head, context)
     }
 
     /// A page asks for its own visitor; another site's page would spend the credentials of people who only look at it.

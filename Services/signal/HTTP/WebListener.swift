@@ -1,6 +1,5 @@
 import NIOCore
 import NIOHTTP1
-import NIOHTTPCompression
 import NIOPosix
 import NIOSSL
 import NIOWebSocket
@@ -55,8 +54,7 @@ struct WebListener: Sendable {
         let pipeline = channel.pipeline.syncOperations
         if let certificates { try pipeline.addHandler(NIOSSLServerHandler(context: certificates.current)) }
         let page = PageHandler(site: parts.site, allowedOrigins: parts.allowedOrigins, guests: parts.guests)
-        let compressor = HTTPResponseCompressor()
-        let leaving = NIOLoopBound((page, compressor), eventLoop: channel.eventLoop)
+        let leaving = NIOLoopBound(page, eventLoop: channel.eventLoop)
         let parts = parts
         let upgrader = NIOWebSocketServerUpgrader(
             maxFrameSize: 2 * SocketHandler.frameLimit, automaticErrorHandling: false,
@@ -64,15 +62,12 @@ struct WebListener: Sendable {
             upgradePipelineHandler: { channel, _ in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    let (page, compressor) = leaving.value
-                    pipeline.removeHandler(page, promise: nil)
-                    pipeline.removeHandler(compressor, promise: nil)
+                    pipeline.removeHandler(leaving.value, promise: nil)
                     try Self.open(channel, remote, parts)
                 }
             })
         try pipeline.configureHTTPServerPipeline(
             withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }))
-        try pipeline.addHandler(compressor)
         try pipeline.addHandler(page)
     }
 
