@@ -51,7 +51,8 @@ public enum CommonKeys {
     public static let region: ConfigurationKey<String> = .text(
         "region", "Where this instance stands; rooms are placed near their callers.", placeholder: "NAME",
         default: "default")
-    /// How long a drain may take.
+    /// How long a drain may take. 10 s: what must still be said is said in one or two; those who follow (a page's resume, a room's
+    /// move) need 5 s at most; and supervisors kill after 30 s (systemd gives 90 s, compose.yaml 20 s).
     public static let drainTimeout: ConfigurationKey<Duration> = .duration(
         "drain-timeout", "Longest time from SIGTERM to the end; what is not done by then is cut.", default: .seconds(10)
     )

@@ -13,16 +13,25 @@ public enum ServiceMain {
     /// Runs a service until SIGTERM or SIGINT, and ends the process.
     ///
     /// `body` gives the parts of the service in the order in which they start; on SIGTERM they drain in reverse, each ending
-    /// before the next begins, within `--drain-timeout`. A part's `run()` that returns or throws before that ends the service.
+    /// before the next begins, within `--drain-timeout`; a part that hangs then does not keep the process. A SIGTERM during the
+    /// start is kept, and drains what has started. A part's `run()` that returns or throws before that ends the service.
     public static func run(
         kind: String, summary: String, keys: [any AnyConfigurationKey] = [],
+        body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
+    ) async -> Never {
+        await run(
+            kind: kind, summary: summary, keys: keys, arguments: Array(CommandLine.arguments.dropFirst()), body: body)
+    }
+
+    /// The same with other arguments than the process's own.
+    package static func run(
+        kind: String, summary: String, keys: [any AnyConfigurationKey] = [], arguments: [String],
         body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) async -> Never {
         let command: ServiceCommandLine
         do throws(ConfigurationError) {
             command = try ServiceCommandLine(
-                kind: kind, summary: summary, keys: keys, arguments: Array(CommandLine.arguments.dropFirst()),
-                environment: processEnvironment())
+                kind: kind, summary: summary, keys: keys, arguments: arguments, environment: processEnvironment())
         } catch {
             exit(printing: error.problems.map { "\(kind): \($0)" }.joined(separator: "\n"), code: usageExitCode)
         }
@@ -47,6 +56,9 @@ public enum ServiceMain {
     ) async throws {
         // A peer that closes its end must be an error where it is written to, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // Before anything is there to be left behind.
+        let termination = await Termination(
+            kind: kind, limit: configuration[CommonKeys.drainTimeout] + cutDuration)
         let id = configuration[CommonKeys.id] ?? "\(kind)-1"
         let runFolder = try RunFolder(preparing: configuration[CommonKeys.runFolder], key: CommonKeys.runFolder.name)
         let processFile = try ProcessFile(
@@ -85,10 +97,11 @@ public enum ServiceMain {
             kind: kind, timeout: timeout, cut: cutDuration, running: running, logger: logger,
             started: ["admin": "\(admin.address)", "pid": "\(getpid())", "boot": .string(context.bootID)])
         var group = ServiceGroupConfiguration(
-            services: [admin, ReloadOnHangUp(hooks: reload, logger: logger)] + parts + [watch],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+            services: [admin, ReloadOnHangUp(hooks: reload, logger: logger)] + parts + [watch], logger: quiet(logger))
         group.maximumGracefulShutdownDuration = timeout
-        try await ServiceGroup(configuration: group).run()
+        let all = ServiceGroup(configuration: group)
+        termination.whenAsked { await all.triggerGracefulShutdown() }
+        try await all.run()
         logger.info("stopped")
         extendLifetime(processFile)
     }
@@ -147,21 +160,11 @@ private struct DrainWatch: Service {
     let started: Logger.Metadata
 
     func run() async throws {
-        // Not before the group runs: until it traps them, signals end the process at once.
         running.ready()
         logger.info("started", metadata: started)
         try? await gracefulShutdown()
         running.notReady("draining: SIGTERM came, what is open may end")
         logger.info("draining", metadata: ["timeout": "\(timeout)"])
-        let limit = timeout + cut
-        let (kind, logger) = (kind, logger)
-        // Not a child task: it must outlive this part, and die with the process.
-        Task.detached {
-            try? await Task.sleep(for: limit)
-            logger.error("drain did not end in time, ending the process", metadata: ["reason": "\(limit) passed"])
-            LogSink().write(
-                "\(kind): the drain did not end within \(limit); raise --drain-timeout if calls need longer.\n")
-            Glibc.exit(1)
-        }
+        Termination.force(kind: kind, after: timeout + cut, logger: logger)
     }
 }

@@ -138,6 +138,28 @@ def test_sigterm_ends_it_cleanly(kind: str, run: Path, start) -> None:
     assert not (run / f"{kind}-9.sock").exists()
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signal_during_the_start_ends_it_in_order(kind: str, how: int, run: Path) -> None:
+    """As soon as there is anything to leave behind (the locked process file), nothing is left behind."""
+    for number in range(3):
+        folder = run / str(number)
+        folder.mkdir()
+        process = subprocess.Popen(
+            [BUILD / kind, *arguments(kind, folder)], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            wait_until((folder / f"{kind}-9.pid").exists, "the process file", 10, every=0)
+            process.send_signal(how)
+            _, said = process.communicate(timeout=10)
+        finally:
+            process.kill()
+        assert process.returncode == 0, said
+        assert "stopped" in said
+        assert [path.name for path in folder.iterdir() if path.suffix in (".sock", ".admin")] == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_sighup_opens_the_log_anew(kind: str, run: Path, start) -> None:
     log, moved = run / "log", run / "log.1"
