@@ -9,6 +9,14 @@ private func joined(_ seq: UInt64, _ member: String) -> Roost_Rooms_V1_RoomEvent
     return event
 }
 
+private func said(_ seq: UInt64, _ id: String, by member: String = "a") -> Roost_Rooms_V1_RoomEvent {
+    var event = Roost_Rooms_V1_RoomEvent()
+    event.seq = seq
+    event.message.fromMemberID = member
+    event.message.messageID = id
+    return event
+}
+
 private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
     var state = Roost_Rooms_V1_RoomState()
     state.room = "r"
@@ -64,4 +72,28 @@ private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
     let value8 = replica.apply(event)
     #expect(value8 == .applied)
     #expect(!replica.isEnded)
+}
+
+@Test func `a message said again in the room's next life is known, and its number stays in order`() {
+    var replica = RoomReplica(state: state(epoch: 1, seq: 4))
+    #expect([said(5, "1"), said(6, "1", by: "b")].map { replica.apply($0) } == [.applied, .applied])
+
+    // The node died; the new one starts from here, and the member's signal repeats what had no answer.
+    #expect(replica.replace(with: state(epoch: 2, seq: 6)))
+    #expect(replica.apply(joined(7, "a")) == .applied)
+    #expect(replica.apply(said(8, "1")) == .saidBefore)
+    #expect(replica.apply(said(9, "2")) == .applied)
+
+    let events = replica.events(after: 6) ?? []
+    #expect(events.map(\.seq) == [7, 8, 9])
+    #expect(events.map { $0.kind != nil } == [true, false, true])
+}
+
+@Test func `remembered messages are bounded, the oldest forgotten first`() {
+    var replica = RoomReplica(state: state(epoch: 1, seq: 0))
+    let limit = UInt64(RoomReplica.messageLimit)
+    for seq in 1...limit + 1 { #expect(replica.apply(said(seq, "\(seq)")) == .applied) }
+
+    #expect(replica.apply(said(limit + 2, "2")) == .saidBefore)
+    #expect(replica.apply(said(limit + 3, "1")) == .applied)
 }

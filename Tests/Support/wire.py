@@ -201,7 +201,7 @@ class Wire:
                 known[room["room"]] = dict(room)
         for message in self.heard:
             if message["type"] == "event" and message["room"] in known:
-                known[message["room"]]["seq"] = max(known[message["room"]]["seq"], message["seq"])
+                known[message["room"]]["seq"] = max(known[message["room"]]["seq"], message["n"])
         return list(known.values())
 
     # -- ending

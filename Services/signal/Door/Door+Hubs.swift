@@ -82,9 +82,9 @@ extension Door {
         case .event(let event):
             switch hub.replica.apply(event) {
             case .gap: return startStream(hub)
-            case .applied, .repeated: break
+            case .applied, .repeated: deliver([event], hub)
+            case .saidBefore: break
             }
-            deliver([event], hub)
             settleRings(hub, snapshot: false)
             if hub.replica.isEnded { drop(hub) }
         case nil: break

@@ -23,7 +23,9 @@ extension Door {
                 here.rotate(tokenHash: Digest.secretHash(secret))
                 session = here
                 enter(session, socket)
-                await writeRecord(session)
+                // With the new token, before the client has it. While the store is away nobody else could read it, and it is written
+                // with all records when the store is back.
+                if parts.presence.isReachable { await writeRecord(session) }
             } else {
                 guard !isClosing else { throw RequestError(.unavailable, "This server is closing.") }
                 session = try await takeOver(pieces[0], hash: hash, newHash: Digest.secretHash(secret), seq: seq)
@@ -82,9 +84,11 @@ extension Door {
             machine: machine)
         session.tokenBefore = hash
         session.isCatchingUp = true
+        let told = RoomTexts.positions(in: frames)
         for room in record.rooms {
             session.stays[room.room] = Stay(
-                member: room.member, isCall: room.isCall, topology: room.topology, media: room.media, cursor: 0)
+                member: room.member, isCall: room.isCall, topology: room.topology, media: room.media,
+                cursor: told[room.room] ?? 0)
         }
         add(session)
         await renewClaim(session)
@@ -115,6 +119,8 @@ extension Door {
         let known = Dictionary(positions.map { ($0.room, $0) }, uniquingKeysWith: { first, _ in first })
         for (room, stay) in session.stays {
             let position = known[room]
+            // What the frames above bring the client to, where another signal had got further than the client had heard.
+            let told = stay.cursor
             if hubs[room]?.sessions.contains(session.id) ?? false {
                 // The frames above hold what it missed; a page that was loaded anew knows nothing of the room.
                 if position == nil, let hub = hubs[room] {
@@ -130,8 +136,8 @@ extension Door {
                 guard sessions[session.id] === session, session.stays[room] === stay else { continue }
                 stay.isOpen = true
                 if let position, position.epoch == state.epoch, position.seq <= state.seq {
-                    stay.cursor = position.seq
-                    if hubs[room]?.replica.events(after: position.seq) != nil {
+                    stay.cursor = min(max(position.seq, told), state.seq)
+                    if hubs[room]?.replica.events(after: stay.cursor) != nil {
                         replay(room, stay, session)
                     } else if let hub = hubs[room] {
                         startStream(hub)

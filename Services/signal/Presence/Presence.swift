@@ -40,6 +40,9 @@ package struct Presence: Sendable {
         self.address = address
     }
 
+    /// Whether the store could be asked now; a call made while it cannot waits for it, up to 2 s.
+    package var isReachable: Bool { store.isConnected }
+
     /// Claims a name for a session, or renews the claim. False: it is somebody else's.
     package func claim(person: String, name: String, keyHash: String, session: String, busy: Bool) async throws -> Bool
     {

@@ -8,16 +8,30 @@ package struct RoomReplica: Sendable {
         case applied
         /// Known already: a stream that began anew overlaps.
         case repeated
+        /// A message known already that has another number now: its sender's signal had no answer when the room's node died, and
+        /// said it again to the new one, which cannot know. Nobody is to hear it twice.
+        case saidBefore
         /// Events between are missing: the stream must begin anew.
         case gap
     }
 
     /// Events kept for sessions that arrive with an older position: a call's whole set-up is under 100.
     package static let historyLimit = 512
+    /// Messages remembered, over all lives of the room: as many as a node remembers for two members.
+    package static let messageLimit = 512
+
+    private struct MessageKey: Hashable {
+        var from: String
+        var id: String
+    }
 
     package private(set) var state: Roost_Rooms_V1_RoomState
     package private(set) var isEnded = false
     private var history: [Roost_Rooms_V1_RoomEvent] = []
+    /// The last messages; and the same in a ring, the oldest at `oldestMessage`.
+    private var messages: Set<MessageKey> = []
+    private var messageOrder: [MessageKey] = []
+    private var oldestMessage = 0
 
     package init(state: Roost_Rooms_V1_RoomState) { self.state = state }
 
@@ -36,16 +50,22 @@ package struct RoomReplica: Sendable {
         guard event.seq > state.seq else { return .repeated }
         guard event.seq == state.seq + 1 else { return .gap }
         state.seq = event.seq
+        var event = event
+        var isNews = true
         switch event.kind {
         case .joined(let member), .updated(let member): set(member)
         case .left(let left): state.members.removeAll { $0.memberID == left.memberID }
         case .invitation(let invitation): set(invitation)
         case .ended(let ended): isEnded = ended.reason != .moved
-        case .message, nil: break
+        case .message(let message):
+            isNews = remember(MessageKey(from: message.fromMemberID, id: message.messageID))
+            // The number stays, so that the history has no gap; there is nothing under it to be told.
+            if !isNews { event.kind = nil }
+        case nil: break
         }
         history.append(event)
         if history.count > Self.historyLimit { history.removeFirst(history.count - Self.historyLimit) }
-        return .applied
+        return isNews ? .applied : .saidBefore
     }
 
     /// The events after a position; nil when some of them are not kept.
@@ -59,6 +79,19 @@ package struct RoomReplica: Sendable {
     /// The last invitation of a person.
     package func invitation(of person: String) -> Roost_Rooms_V1_Invitation? {
         state.invitations.last { $0.personID == person }
+    }
+
+    /// False: this message is known, under an earlier number.
+    private mutating func remember(_ key: MessageKey) -> Bool {
+        guard messages.insert(key).inserted else { return false }
+        if messageOrder.count < Self.messageLimit {
+            messageOrder.append(key)
+        } else {
+            messages.remove(messageOrder[oldestMessage])
+            messageOrder[oldestMessage] = key
+            oldestMessage = (oldestMessage + 1) % Self.messageLimit
+        }
+        return true
     }
 
     private mutating func set(_ member: Roost_Rooms_V1_Member) {

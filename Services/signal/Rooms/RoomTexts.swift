@@ -67,6 +67,22 @@ enum RoomTexts {
         }
     }
 
+    /// The last event of each room that messages as written here tell of.
+    static func positions(in messages: [[UInt8]]) -> [String: UInt64] {
+        var positions: [String: UInt64] = [:]
+        for message in messages {
+            guard let json = try? JSONParser.parse(message), let type = json["type"]?.string else { continue }
+            let (room, seq) =
+                switch type {
+                case "event": (json["room"]?.string, json["n"]?.count)
+                case "room": (json["state"]?["room"]?.string, json["state"]?["seq"]?.count)
+                default: (nil, nil)
+                }
+            if let room, let seq { positions[room] = max(positions[room] ?? 0, seq) }
+        }
+        return positions
+    }
+
     static func member(_ member: Roost_Rooms_V1_Member, into writer: inout JSONWriter) {
         writer.field("member", member.memberID)
         writer.field("person", member.personID)
