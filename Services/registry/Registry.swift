@@ -12,7 +12,9 @@ public enum Registry {
     public static func main() async -> Never {
         await ServiceMain.run(kind: "registry", summary: "places rooms on nodes", keys: RegistryKeys.all) { context in
             let store = RedisStore(url: context.configuration[RegistryKeys.redis], logger: context.logger)
-            let cluster = Cluster(id: context.id, store: store, logger: context.logger)
+            let cluster = Cluster(
+                id: context.id, store: store, logger: context.logger,
+                expectedNodes: context.configuration[RegistryKeys.expectedNodes])
             var router = BusRouter()
             router.add(registry: RegistryService(cluster: cluster))
             let addresses = try context.busListen.map { try BusAddress(parsing: $0) }
@@ -64,6 +66,8 @@ private struct ClusterPart: Service {
                         placement.notReady("frozen: \(frozen)")
                     } else if cluster.outage != nil {
                         placement.notReady("rooms that are placed are answered from memory, new ones wait for Redis")
+                    } else if let settling = cluster.settling {
+                        placement.notReady("nothing is placed yet: \(settling)")
                     } else {
                         placement.ready()
                     }

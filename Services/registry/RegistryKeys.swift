@@ -16,6 +16,13 @@ package enum RegistryKeys {
         }
     }
 
+    /// The sfu-nodes that are to be waited for where Redis knows none.
+    package static let expectedNodes: ConfigurationKey<[String]> = .list(
+        "expected-nodes",
+        "Ids of all sfu-nodes of the cluster: a Redis that is new or came back empty is placed in once these reported, "
+            + "not only after a lease of 3 s.",
+        placeholder: "ID,…")
+
     /// All of them.
-    package static let all: [any AnyConfigurationKey] = [redis]
+    package static let all: [any AnyConfigurationKey] = [redis, expectedNodes]
 }

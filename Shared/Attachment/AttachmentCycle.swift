@@ -58,4 +58,10 @@ package struct AttachmentCycle: Sendable {
 
     /// The last try succeeded: when that stream ends, the next registry is tried at once.
     package mutating func attached() { failures = 0 }
+
+    /// The next try is this registry's.
+    package mutating func goTo(_ registry: Int) {
+        precondition((0..<registries).contains(registry), "there is no such registry")
+        next = registry
+    }
 }

@@ -29,7 +29,12 @@ public final class NodeAttachment: Sendable {
         var bell: AsyncStream<Void>.Continuation?
         /// Over which registry the node is attached, or was.
         var registry = 0
+        /// Where to attach next: that one reaches Redis, unlike the one that the node is at.
+        var better: Int?
     }
+
+    /// A registry that reaches Redis answers within milliseconds; who tarries is no better than the one the node is at.
+    private static let lookFor = Interval.milliseconds(300)
 
     private let node: Roost_Registry_V1_Node
     private let addresses: [BusAddress]
@@ -117,6 +122,7 @@ public final class NodeAttachment: Sendable {
             stateChanged(lost)
             if wasAttached {
                 cycle.attached()
+                if let better = shared.withLock({ $0.better.take() }) { cycle.goTo(better) }
                 logger.warning(
                     "lost the registry",
                     metadata: ["registry": "\(addresses[attempt.registry])", "reason": "\(reason)"])
@@ -167,8 +173,12 @@ public final class NodeAttachment: Sendable {
                     }
                     inner.addTask {
                         for try await reply in call.replies {
-                            await self.take(
-                                reply, from: index, answers: answers.continuation, beats: beats.continuation)
+                            if case .storeAway = reply.kind {
+                                try await self.lookElsewhere(from: index)
+                            } else {
+                                await self.take(
+                                    reply, from: index, answers: answers.continuation, beats: beats.continuation)
+                            }
                         }
                     }
                     defer { inner.cancelAll() }
@@ -179,6 +189,26 @@ public final class NodeAttachment: Sendable {
             defer { group.cancelAll() }
             while let isOver = try await group.next(), !isOver {}
         }
+    }
+
+    /// Ends the stream if another registry reaches Redis; where none does, the node stays: Redis is away, not this registry.
+    private func lookElsewhere(from index: Int) async throws(BusStatus) {
+        let options = CallOptions(timeout: Self.lookFor)
+        let better = await withTaskGroup(of: Int?.self) { group -> Int? in
+            for (other, client) in clients.enumerated() where other != index {
+                group.addTask {
+                    let registry = Roost_Registry_V1_RegistryClient(caller: client)
+                    let answer = try? await registry.listNodes(Roost_Registry_V1_ListNodesRequest(), options: options)
+                    return answer.map { !$0.storeAway } ?? false ? other : nil
+                }
+            }
+            defer { group.cancelAll() }
+            for await other in group where other != nil { return other }
+            return nil
+        }
+        guard let better else { return }
+        shared.withLock { $0.better = better }
+        throw BusStatus(.unavailable, "that registry lost Redis, \(addresses[better]) has it")
     }
 
     private func hello() async -> Roost_Registry_V1_AttachRequest {
@@ -210,6 +240,7 @@ public final class NodeAttachment: Sendable {
             logger.info("attached to a registry", metadata: ["registry": "\(attached.registryID)"])
         case .closeRoom(let close): await command(.closeRoom(room: close.room, epoch: close.epoch))
         case .setDraining(let set): await command(.setDraining(set.draining))
+        case .storeAway: break
         case nil: logger.debug("a newer registry said something unknown")
         }
     }

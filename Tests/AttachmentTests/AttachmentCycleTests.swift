@@ -33,6 +33,14 @@ struct AttachmentCycleTests {
         #expect(rounds.allSatisfy { $0.pause <= AttachmentCycle.longestPause })
     }
 
+    @Test func `a registry that is known to be better is tried next, and then the one after it`() {
+        var cycle = AttachmentCycle(registries: 4)
+        _ = attempts(1, of: &cycle)
+        cycle.attached()
+        cycle.goTo(3)
+        #expect(attempts(2, of: &cycle).map(\.registry) == [3, 0])
+    }
+
     @Test func `after a loss the next registry is tried at once`() {
         var cycle = AttachmentCycle(registries: 2)
         _ = attempts(7, of: &cycle)

@@ -12,8 +12,8 @@ import Time
     ) async throws {
         let redis = try RedisServer()
         let cluster = try TestCluster()
-        try cluster.start("A", redis: redis.socket)
-        try cluster.start("B", redis: redis.socket)
+        try cluster.start("A", redis: redis.socket, expectedNodes: ["sfu-1"])
+        try cluster.start("B", redis: redis.socket, expectedNodes: ["sfu-1"])
         let result: Result<Void, any Error>
         do {
             result = .success(

@@ -6,6 +6,7 @@ import RedisServer
 import Registry
 import Store
 import Synchronization
+import Testing
 import Time
 
 let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -14,6 +15,7 @@ let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 final class TestCluster: Sendable {
     let folder: String
     private let tasks = Mutex<[String: [Task<Void, Never>]]>([:])
+    private let clusters = Mutex<[String: Cluster]>([:])
 
     init() throws {
         folder = NSTemporaryDirectory() + "/rr-\(UInt32.random(in: .min ... .max))"
@@ -24,10 +26,14 @@ final class TestCluster: Sendable {
 
     func address(_ id: String) -> BusAddress { .unix(path: "\(folder)/\(id).sock") }
 
+    /// The inside of a registry.
+    func cluster(_ id: String) throws -> Cluster { try #require(clusters.withLock { $0[id] }) }
+
     /// Starts a registry.
-    func start(_ id: String, redis: String) throws {
+    func start(_ id: String, redis: String, expectedNodes: [String] = []) throws {
         let store = RedisStore(url: RedisURL(unixPath: redis), logger: silent)
-        let cluster = Cluster(id: id, store: store, logger: silent)
+        let cluster = Cluster(id: id, store: store, logger: silent, expectedNodes: expectedNodes)
+        clusters.withLock { $0[id] = cluster }
         var router = BusRouter()
         router.add(registry: RegistryService(cluster: cluster))
         let server = BusServer(addresses: [address(id)], router: router, logger: silent)

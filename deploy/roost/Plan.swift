@@ -73,8 +73,11 @@ struct Plan: Sendable {
                         "--appendonly", "no", "--dir", runPath, "--daemonize", "no", "--loglevel", "notice",
                     ]))
         }
+        // All the nodes there are (unless others share the Redis): placement begins when they are attached, not a lease later.
+        let nodes = options.externalRedis == nil ? (1...options.nodes).map { "sfu-\($0)" } : []
+        let expected = nodes.isEmpty ? [] : ["--expected-nodes", nodes.joined(separator: ",")]
         for number in 1...options.registries {
-            programs.append(service(.registry, "registry-\(number)", ["--redis", redis]))
+            programs.append(service(.registry, "registry-\(number)", ["--redis", redis] + expected))
         }
         for number in 1...options.nodes {
             programs.append(service(.sfuNode, "sfu-\(number)", ["--registry", registries]))

@@ -86,6 +86,7 @@ extension Cluster {
         let now = MonotonicClock.now
         var response = Roost_Registry_V1_ListNodesResponse()
         response.placementFrozen = view.holdUp.frozen != nil
+        response.storeAway = outage != nil
         for (_, entry) in view.entries.sorted(by: { $0.key < $1.key })
         where request.kind == .unspecified || request.kind == entry.node.kind {
             var state = Roost_Registry_V1_NodeState()

@@ -10,6 +10,10 @@ import Time
 ///
 /// `receive` and `tellAgain` may come from anywhere; `run` alone talks to Redis, one thing after the other.
 final class Attachment: Sendable {
+    /// How long Redis may not be told of a node before the node hears of it. With a heartbeat each second that fails after 600 ms it is
+    /// so after 1.6 s; of the lease of 3 s that leaves asking the other registries (300 ms) and a new stream.
+    private static let silence = Interval.milliseconds(1_200)
+
     /// Names the stream in Redis, unique in the cluster.
     let stream: String
     let node: Roost_Registry_V1_Node
@@ -49,15 +53,22 @@ final class Attachment: Sendable {
     /// Tells Redis whatever is said until `finish`, and gives the node's commands to `send`. Throws if the node attached anew.
     func run(send: (Roost_Registry_V1_AttachResponse) async throws -> Void) async throws {
         var told = Told()
+        var reached = MonotonicClock.now
         for await _ in bell {
             guard let heartbeat = latest.withLock({ $0 }) else { continue }
             await forgetRoomsGone(heartbeat, &told)
             do {
                 try await tell(heartbeat, &told, send: send)
+                reached = MonotonicClock.now
             } catch let error as StoreError {
                 // The next heartbeat tells it; the node's rooms are remembered here meanwhile.
                 cluster.logger.debug(
                     "a heartbeat did not reach Redis", metadata: ["node": "\(node.nodeID)", "reason": "\(error)"])
+                // Other registries may have it still. Whether they have, the node asks: were all without, it would only wander.
+                guard MonotonicClock.now - reached >= Self.silence else { continue }
+                var away = Roost_Registry_V1_AttachResponse()
+                away.storeAway = Roost_Registry_V1_StoreAway()
+                try await send(away)
             }
         }
     }

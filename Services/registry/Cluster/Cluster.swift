@@ -13,6 +13,7 @@ package final class Cluster: Sendable {
     let store: RedisStore
     let view = ClusterView()
     let logger: Logger
+    private let expectedNodes: [String]
     private let attachments = Mutex<[String: Attachment]>([:])
     private let streams = Mutex(UInt64(0))
     private let closings: AsyncStream<Attachment>
@@ -21,6 +22,7 @@ package final class Cluster: Sendable {
         var isDraining = false
         var outage: String? = "not connected yet"
         var saidFrozen = false
+        var hasSettled = false
         var lastWatcher: UInt64 = 0
         var drainWatchers: [UInt64: AsyncStream<Never>.Continuation] = [:]
     }
@@ -34,11 +36,13 @@ package final class Cluster: Sendable {
     /// Where registries tell each other and their watchers of changes, as a hint.
     static let roomsChannel = "roost:r:rooms"
 
-    /// A registry of this id, with placement in this Redis.
-    package init(id: String, store: RedisStore, logger: Logger) {
+    /// A registry of this id, with placement in this Redis. `expectedNodes`: the sfu-nodes that an empty Redis must have heard of
+    /// before anything is placed; with none given, and none known, it waits for a lease.
+    package init(id: String, store: RedisStore, logger: Logger, expectedNodes: [String] = []) {
         self.id = id
         self.store = store
         self.logger = logger
+        self.expectedNodes = expectedNodes
         placement = PlacementStore(store: store)
         (closings, closed) = AsyncStream.makeStream()
     }
@@ -48,6 +52,9 @@ package final class Cluster: Sendable {
 
     /// Why placement is frozen; nil: it is not.
     package var frozen: String? { view.holdUp.frozen }
+
+    /// Why nothing is placed for a moment though Redis answers; nil: it is.
+    package var settling: String? { view.holdUp.settling }
 
     /// How many nodes are attached here.
     package var attachedCount: Int { attachments.withLock { $0.count } }
@@ -129,8 +136,12 @@ package final class Cluster: Sendable {
     /// Asks Redis for all nodes.
     func survey() async throws {
         do {
-            let survey = try await placement.survey(known: view.liveSFUs(now: MonotonicClock.now))
+            // Asked only while placement settles. A registry that never saw it settled knows too little to end it: the nodes that
+            // came to it first are not all there are.
+            let seen = state.withLock { $0.hasSettled } ? view.liveSFUs(now: MonotonicClock.now) : []
+            let survey = try await placement.survey(known: seen + expectedNodes)
             view.update(survey, now: MonotonicClock.now)
+            if survey.settling == nil { state.withLock { $0.hasSettled = true } }
             let wasAway = state.withLock { state in
                 defer { state.outage = nil }
                 return state.outage != nil

@@ -85,6 +85,9 @@ package struct PlacementStore: Sendable {
 
     /// How long a script may take. Beyond it the heartbeat after the next would be late for the lease of 3 s.
     static let patience = Interval.seconds(1)
+    /// A heartbeat's is shorter: it is said again a second later, and if this registry lost Redis, its node must hear of it while
+    /// its lease still stands.
+    static let beatPatience = Interval.milliseconds(600)
     /// Epochs are exact in Lua up to 2^53; the clock in µs reaches that in the year 2255.
     package static let highestEpoch = UInt64(1) << 53
 
@@ -101,7 +104,7 @@ package struct PlacementStore: Sendable {
                 .init(beat.id), .init(beat.kind), .init(beat.boot), .init(beat.stream), .init(beat.info),
                 .init(beat.load),
                 beat.isDraining ? 1 : 0, beat.isHello ? 1 : 0,
-            ]
+            ], within: Self.beatPatience
         ).array
         switch (reply?.first?.string, reply?.count) {
         case ("replaced", _): return .replaced
@@ -184,7 +187,9 @@ package struct PlacementStore: Sendable {
         return Survey(settling: reason(reply[0]), frozen: reason(reply[1]), nodes: nodes)
     }
 
-    private func run(_ script: RedisScript, _ arguments: [RedisArgument]) async throws(StoreError) -> RedisValue {
-        try await store.evaluate(script, keys: [], arguments: arguments, timeout: Self.patience)
+    private func run(
+        _ script: RedisScript, _ arguments: [RedisArgument], within patience: Interval = Self.patience
+    ) async throws(StoreError) -> RedisValue {
+        try await store.evaluate(script, keys: [], arguments: arguments, timeout: patience)
     }
 }

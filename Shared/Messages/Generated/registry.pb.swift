@@ -271,6 +271,15 @@ public nonisolated struct Roost_Registry_V1_AttachResponse: Sendable {
     set {kind = .setDraining(newValue)}
   }
 
+  /// after each heartbeat while Redis could not be told of the node for over a second
+  public var storeAway: Roost_Registry_V1_StoreAway {
+    get {
+      if case .storeAway(let v)? = kind {return v}
+      return Roost_Registry_V1_StoreAway()
+    }
+    set {kind = .storeAway(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -279,8 +288,21 @@ public nonisolated struct Roost_Registry_V1_AttachResponse: Sendable {
     /// another node owns it with a newer epoch
     case closeRoom(Roost_Registry_V1_CloseRoom)
     case setDraining(Roost_Registry_V1_SetDraining)
+    /// after each heartbeat while Redis could not be told of the node for over a second
+    case storeAway(Roost_Registry_V1_StoreAway)
 
   }
+
+  public init() {}
+}
+
+/// This registry cannot reach Redis, so the node's lease ends soon: attach to another one if that one can.
+public nonisolated struct Roost_Registry_V1_StoreAway: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
@@ -483,6 +505,9 @@ public nonisolated struct Roost_Registry_V1_ListNodesResponse: Sendable {
   public var nodes: [Roost_Registry_V1_NodeState] = []
 
   public var placementFrozen: Bool = false
+
+  /// Redis cannot be reached from here: this is what was last known
+  public var storeAway: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -949,7 +974,7 @@ nonisolated extension Roost_Registry_V1_Heartbeat: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AttachResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{3}close_room\0\u{3}set_draining\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{3}close_room\0\u{3}set_draining\0\u{3}store_away\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -996,6 +1021,19 @@ nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, S
           self.kind = .setDraining(v)
         }
       }()
+      case 4: try {
+        var v: Roost_Registry_V1_StoreAway?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .storeAway(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .storeAway(v)
+        }
+      }()
       default: break
       }
     }
@@ -1019,6 +1057,10 @@ nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, S
       guard case .setDraining(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     }()
+    case .storeAway?: try {
+      guard case .storeAway(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1026,6 +1068,25 @@ nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, S
 
   public static func ==(lhs: Roost_Registry_V1_AttachResponse, rhs: Roost_Registry_V1_AttachResponse) -> Bool {
     if lhs.kind != rhs.kind {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_StoreAway: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".StoreAway"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_StoreAway, rhs: Roost_Registry_V1_StoreAway) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1470,7 +1531,7 @@ nonisolated extension Roost_Registry_V1_NodeState: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Roost_Registry_V1_ListNodesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ListNodesResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nodes\0\u{3}placement_frozen\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nodes\0\u{3}placement_frozen\0\u{3}store_away\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1480,6 +1541,7 @@ nonisolated extension Roost_Registry_V1_ListNodesResponse: SwiftProtobuf.Message
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.nodes) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.placementFrozen) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.storeAway) }()
       default: break
       }
     }
@@ -1492,12 +1554,16 @@ nonisolated extension Roost_Registry_V1_ListNodesResponse: SwiftProtobuf.Message
     if self.placementFrozen != false {
       try visitor.visitSingularBoolField(value: self.placementFrozen, fieldNumber: 2)
     }
+    if self.storeAway != false {
+      try visitor.visitSingularBoolField(value: self.storeAway, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Roost_Registry_V1_ListNodesResponse, rhs: Roost_Registry_V1_ListNodesResponse) -> Bool {
     if lhs.nodes != rhs.nodes {return false}
     if lhs.placementFrozen != rhs.placementFrozen {return false}
+    if lhs.storeAway != rhs.storeAway {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
