@@ -1,6 +1,8 @@
 """/diagnostics: what a person finds out there about the ways out of their network."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -40,6 +42,47 @@ def test_this_roosts_servers_are_filled_in_and_stun_works(page, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_relaying_works_over_each_transport(page, kind):
+    tab = page(kind)
+    codes = gather(tab)
+    assert codes[0] == "advice-ready", tab.describe()
+    assert {"turn-udp-works", "turn-tcp-works", "turn-tls-works"} <= set(codes)
+    relays = [row for row in cells(tab, "candidates") if row["Type"] == "relay"]
+    assert {row["Relay protocol"] for row in relays} == {"udp", "tcp", "tls"}
+    for row in relays:
+        assert row["Server"].startswith("turns:" if row["Relay protocol"] == "tls" else "turn:"), row
+    assert {reason(tab, url) for url in servers(tab)} <= {"works", "same-address"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_password_is_told_from_a_server_that_is_away(page, kind):
+    tab = page(kind)
+    relays = [url for url in servers(tab) if url.startswith("turn")]
+    for url in relays:
+        add(tab, url, "9999999999:ann", "wrong")
+    codes = gather(tab)
+    assert codes[0] == "advice-credentials", tab.describe()
+    assert {"credentials-refused", "stun-works", "turn-udp-fails", "turn-tcp-fails", "turn-tls-fails"} <= set(codes)
+    assert {reason(tab, url) for url in relays} == {"credentials"}
+    tab.sees("User name or password refused")
+    assert "401" in {row["Code"] for row in cells(tab, "errors")}
+    assert not [row for row in cells(tab, "candidates") if row["Type"] == "relay"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_this_roosts_turn_server_being_off_is_told(page, cluster, kind):
+    tab = page(kind)
+    pid = cluster.kill("turn-1", signal.SIGSTOP)
+    try:
+        codes = gather(tab)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert codes[0] == "advice-all-blocked", tab.describe()
+    assert {"stun-fails", "turn-udp-fails", "turn-tcp-fails", "turn-tls-fails"} <= set(codes)
+    tab.sees("Neither STUN nor TURN answers")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_turn_server_that_is_off_is_said_to_be_unreachable(page, kind):
     tab = page(kind)
     off = f"turn:127.0.0.1:{free_ports(1)}"
@@ -66,6 +109,70 @@ def test_the_client_says_what_the_page_says(page, kind):
         "time", "component", "type", "foundation", "protocol", "address", "port", "priority", "preferences", "url", "relayProtocol",
         "relatedAddress", "relatedPort", "tcpType", "candidate",
     }  # fmt: skip
+
+
+WIFI, CABLE = "10.0.0.5", "10.1.0.5"
+SERVERS = ["stun:a.example", "stun:b.example"]
+
+
+def udp(type: str, address: str, port: int, network: int | None = None, local: int = 32512, **more: object) -> dict:
+    extension = f" network-id {network}" if network else ""
+    return {
+        "type": type, "protocol": "udp", "address": address, "port": port, "relatedAddress": None, "relatedPort": None, "relayProtocol": None,
+        "preferences": {"type": 100, "local": local, "component": 1}, "candidate": f"candidate:1 1 udp 1 {address} {port} typ {type}{extension}", **more,
+    }  # fmt: skip
+
+
+NATS = {
+    "no answer": ("unknown", [udp("host", WIFI, 1)], []),
+    "the host's own address": ("none", [udp("host", "11.0.0.1", 1), udp("srflx", "11.0.0.1", 1)], SERVERS),
+    "an address of its own, which Chromium does not repeat": ("none", [udp("host", "11.0.0.1", 1)], ["same-address"]),
+    "one address by two servers": ("independent", [udp("host", WIFI, 1, 1), udp("srflx", "11.0.0.1", 700, 1)], SERVERS),
+    "one address by one server": ("one-server", [udp("host", WIFI, 1, 1), udp("srflx", "11.0.0.1", 700, 1)], SERVERS[:1]),
+    "the same port by one server": ("independent", [udp("host", WIFI, 1, 1), udp("srflx", "11.0.0.1", 1, 1)], SERVERS[:1]),
+    "two ports of one socket": (
+        "symmetric", [udp("host", WIFI, 1, 1), udp("srflx", "11.0.0.1", 700, 1), udp("srflx", "11.0.0.1", 701, 1)], SERVERS,
+    ),
+    "two ports of two sockets": (
+        "independent",
+        [udp("host", WIFI, 1, 1), udp("host", CABLE, 2, 2), udp("srflx", "11.0.0.1", 700, 1), udp("srflx", "11.0.0.1", 701, 2)],
+        SERVERS,
+    ),
+    "another port for the TURN server": (
+        "symmetric",
+        [
+            udp("host", WIFI, 1, 1), udp("srflx", "11.0.0.1", 700, 1),
+            udp("relay", "11.0.0.9", 5000, 1, relatedAddress="11.0.0.1", relatedPort=701, relayProtocol="udp"),
+        ],
+        SERVERS[:1],
+    ),
+    "two ports of one hidden socket": (
+        "symmetric",
+        [udp("host", "x.local", 1), udp("srflx", "11.0.0.1", 700, local=32542), udp("srflx", "11.0.0.1", 701, local=32540)],
+        SERVERS,
+    ),
+    "two ports of two hidden sockets": (
+        "independent",
+        [
+            udp("host", "x.local", 1), udp("host", "y.local", 2, local=32256), udp("srflx", "11.0.0.1", 700, local=32542),
+            udp("srflx", "11.0.0.1", 701, local=32287),
+        ],
+        SERVERS,
+    ),
+    "the same port of a hidden socket": ("open", [udp("host", "x.local", 1), udp("srflx", "11.0.0.1", 1)], SERVERS),
+}  # fmt: skip
+
+
+def test_which_nat_there_is_follows_from_what_servers_saw(page):
+    tab = page()
+    for name, (expected, rows, answers) in NATS.items():
+        results = [
+            {"url": url, "kind": "stun", "transport": "udp", "ok": True, "reason": "works"}
+            if url.startswith("stun:") else {"url": SERVERS[0], "kind": "stun", "transport": "udp", "ok": True, "reason": url}
+            for url in answers
+        ]  # fmt: skip
+        told = tab.run("return (await import('/diagnose.js')).natOf(arguments[0], arguments[1])", rows, results)
+        assert told == expected, f"{name}: {told}"
 
 
 def test_servers_that_cannot_be_are_refused_with_a_reason(page):

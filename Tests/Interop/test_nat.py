@@ -5,7 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from check import cells, gather, open_check
+from check import cells, gather, open_check, servers
+from calls import call, hears, sees_picture
 from chromium import Chromium
 from cluster import Cluster
 from firefox import Firefox
@@ -68,11 +69,11 @@ def bob(at_home, symmetric) -> Inside:
 @pytest.mark.parametrize("who", ["ann", "bob"], ids=["chromium", "firefox"])
 def test_a_symmetric_nat_is_told(request, url, who):
     tab = open_check(request.getfixturevalue(who), url)
+    assert not [each for each in servers(tab) if "127.0.0.1" in each], "the server's own loopback is of no use here"
     codes = gather(tab)
-    assert "nat-symmetric" in codes, tab.describe()
-    assert "stun-works" in codes
-    types = {row["Type"] for row in cells(tab, "candidates")}
-    assert {"host", "srflx"} <= types
+    assert codes[0] == "advice-relayed", tab.describe()
+    assert {"nat-symmetric", "stun-works", "turn-udp-works", "turn-tcp-works", "turn-tls-works"} <= set(codes)
+    assert {row["Type"] for row in cells(tab, "candidates")} == {"host", "srflx", "relay"}
     mapped = [row for row in cells(tab, "candidates") if row["Type"] == "srflx"]
     assert {row["Address"] for row in mapped} in ({"11.7.0.11"}, {"11.7.0.12"})
     assert len({row["Port"] for row in mapped}) > 1
@@ -83,3 +84,40 @@ def test_a_nat_that_keeps_ports_is_good_for_direct_calls(at_home, net, url):
     tab = open_check(at_home("chromium", net.home("masquerade")), url)
     codes = gather(tab)
     assert "nat-independent" in codes, tab.describe()
+
+
+def sign_in(tab: Inside, name: str, url: str) -> None:
+    tab.name = name
+    tab.open(f"{url}/?name={name}&signin=1")
+    tab.report_where(lambda r: r["state"] == "signed-in", f"{name} is signed in")
+
+
+def see_and_hear_by_relay(*tabs: Inside) -> None:
+    for tab in tabs:
+        hears(tab)
+        sees_picture(tab)
+        assert tab.report()["call"]["path"] == "relayed"
+        tab.sees("Relayed")
+
+
+def test_a_call_between_two_symmetric_nats_is_relayed(ann, bob, url):
+    """Neither home can be reached from the other: what each learns of itself by STUN holds for the STUN server alone."""
+    sign_in(ann, "Ann", url)
+    sign_in(bob, "Bob", url)
+    call(ann, bob)
+    see_and_hear_by_relay(ann, bob)
+
+
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_a_network_that_lets_no_udp_through_is_told_and_calls_go_by_tcp(at_home, net, ann, url, kind):
+    cat = at_home(kind, net.home(refuse="meta l4proto udp"))
+    codes = gather(open_check(cat, url))
+    assert codes[0] == "advice-udp-blocked", cat.describe()
+    assert {"stun-fails", "turn-udp-fails", "turn-tcp-works", "turn-tls-works"} <= set(codes)
+    cat.sees("this network lets no UDP through")
+    sign_in(ann, "Ann", url)
+    sign_in(cat, "Cat", url)
+    call(cat, ann)
+    see_and_hear_by_relay(cat, ann)
+    cat.report_where(lambda r: (r["call"]["relay"]["here"] or {}).get("protocol") in ("tcp", "tls"), "it goes over TCP")
+    cat.click("Hang up")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from calls import accept, ring, sees_picture
+from check import gather, open_check
 from waiting import wait_until
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -38,6 +39,13 @@ def test_pictures(browser, person, wire, cluster, size, dark):
     ann.open(cluster.url())
     ann.sees("Your name")
     shoot("sign-in")
+
+    open_check(ann, cluster.url())
+    gather(ann)
+    ann.run("scrollTo(0, 0); document.activeElement.blur(); return true")
+    shoot("check")
+    ann.run("document.getElementById('candidates-title').scrollIntoView({block: 'start'}); return true")
+    shoot("check-candidates")
 
     company = [wire(name, exactly=True) for name in COMPANY]
     bob = person("Bob Marsh", exactly=True)

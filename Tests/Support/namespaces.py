@@ -115,8 +115,11 @@ class Internet:
         self.made.append(namespace)
         return namespace
 
-    def home(self, nat: str = "masquerade random,fully-random") -> Namespace:
-        """A home network behind a NAT; the default gives every connection another port (a symmetric NAT)."""
+    def home(self, nat: str = "masquerade random,fully-random", refuse: str = "") -> Namespace:
+        """A home network behind a NAT; the default gives every connection another port (a symmetric NAT).
+
+        `refuse` is a match of nftables whose packets the router drops.
+        """
         self.homes += 1
         number = self.homes
         router, home = self._namespace(f"r{number}"), self._namespace(f"h{number}")
@@ -133,6 +136,7 @@ class Internet:
             f"""table ip home {{
                 chain out {{ type nat hook postrouting priority srcnat; oifname "wan" {nat}; }}
                 chain through {{ type filter hook forward priority filter; policy drop;
+                    {f"{refuse} drop;" if refuse else ""}
                     iifname "lan" accept; ct state established,related accept; }}
             }}"""
         )
