@@ -104,10 +104,13 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
-        shared("Attachment", ["Time", "Bus", "Messages", "ServiceKit", logging, lifecycle]),
+        shared("Attachment", ["Time", "Addresses", "Bus", "Messages", "ServiceKit", logging, lifecycle]),
     ]
         + service(
-            "registry", "Registry", [protobuf, "Time", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle])
+            "registry", "Registry",
+            [
+                protobuf, "Time", "Addresses", "TURN", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle,
+            ])
         + service("sfu-node", "SFUNode", ["Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
         + service(
             "signal", "Signal",
@@ -124,7 +127,8 @@ let package = Package(
             ])
         + [
             .executableTarget(
-                name: "RoostCommand", dependencies: ["ServiceKit", "CProcess", arguments], path: "deploy/roost",
+                name: "RoostCommand", dependencies: ["Bus", "Messages", "ServiceKit", "CProcess", arguments, logging],
+                path: "deploy/roost",
                 exclude: ["README.md"], swiftSettings: strict),
             .executableTarget(
                 name: "ProtocGenRoost",
@@ -151,8 +155,10 @@ let package = Package(
             .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
             tests("Store", nio + ["Time", logging, "RedisServer"]),
             tests("ServiceKit", nio + ["Time", logging, lifecycle]),
-            tests("Attachment", ["Bus", "Messages", "Time", logging]),
-            tests("Registry", ["Bus", "Messages", "Store", "Attachment", "Time", logging, "RedisServer"]),
+            tests("Attachment", ["Addresses", "Bus", "Messages", "Time", logging]),
+            tests(
+                "Registry",
+                ["Attachment", "TURN", "ServiceKit", "Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
             tests("SFUNode", ["Bus", "Messages", "Time", logging]),
             tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
             tests("Turn", ["TURNServer", "STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),

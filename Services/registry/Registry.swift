@@ -12,8 +12,9 @@ public enum Registry {
     public static func main() async -> Never {
         await ServiceMain.run(kind: "registry", summary: "places rooms on nodes", keys: RegistryKeys.all) { context in
             let store = RedisStore(url: context.configuration[RegistryKeys.redis], logger: context.logger)
+            let secrets = try secrets(context)
             let cluster = Cluster(
-                id: context.id, store: store, logger: context.logger,
+                id: context.id, store: store, secrets: secrets, logger: context.logger,
                 expectedNodes: context.configuration[RegistryKeys.expectedNodes])
             var router = BusRouter()
             router.add(registry: RegistryService(cluster: cluster))
@@ -25,6 +26,20 @@ public enum Registry {
                 BusPart(server: server, cluster: cluster),
             ]
         }
+    }
+
+    private static func secrets(_ context: ServiceContext) throws -> TurnSecrets? {
+        guard let path = context.configuration[RegistryKeys.turnSecretFile] else {
+            context.logger.notice(
+                "clients are given no TURN servers, only STUN",
+                metadata: ["reason": "--\(RegistryKeys.turnSecretFile.name) is not set"])
+            return nil
+        }
+        let secrets = try TurnSecrets(
+            path: path, key: RegistryKeys.turnSecretFile.name,
+            lifetime: Interval(context.configuration[RegistryKeys.turnCredentialLifetime]), logger: context.logger)
+        context.reload.add("turn secret file") { try secrets.reload() }
+        return secrets
     }
 
     private static func measure(_ cluster: Cluster, _ context: ServiceContext) {

@@ -23,6 +23,18 @@ package enum RegistryKeys {
             + "not only after a lease of 3 s.",
         placeholder: "ID,…")
 
+    /// What credentials for turn servers are made with.
+    package static let turnSecretFile: ConfigurationKey<String?> = .optionalText(
+        "turn-secret-file",
+        "File of the secret shared with turn servers, read again on SIGHUP; a second line is for them alone. Without it clients are given STUN servers only.",
+        placeholder: "PATH")
+
+    /// How long a credential lasts.
+    package static let turnCredentialLifetime: ConfigurationKey<Duration> = .duration(
+        "turn-credential-lifetime",
+        "How long a client's TURN credential lasts: longer than any call, which cannot change it.",
+        in: TurnSecrets.lifetimes, default: TurnSecrets.defaultLifetime)
+
     /// All of them.
-    package static let all: [any AnyConfigurationKey] = [redis, expectedNodes]
+    package static let all: [any AnyConfigurationKey] = [redis, expectedNodes, turnSecretFile, turnCredentialLifetime]
 }

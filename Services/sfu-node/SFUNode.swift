@@ -93,6 +93,7 @@ public enum SFUNode {
         case .setDraining(let draining):
             logger.info("the registry sets draining", metadata: ["draining": "\(draining)"])
             await host.setDraining(draining)
+        case .allowedPeers: break
         }
     }
 }

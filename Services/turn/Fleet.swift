@@ -14,6 +14,9 @@ struct Fleet: Sendable {
     private let context: ServiceContext
     private let registries: [BusAddress]
     private let ready: Readiness.Condition
+    private let attached = AttachmentPlace()
+    /// Nil without a quota of users.
+    private let counts: RegistryQuota?
 
     /// Nil for a server that stands alone.
     init?(context: ServiceContext) throws {
@@ -22,7 +25,14 @@ struct Fleet: Sendable {
         self.context = context
         registries = try addresses.map { try BusAddress(parsing: $0) }
         ready = context.readiness.condition("registry", waitingFor: "not attached to a registry yet")
-        quota = NoFleet()
+        let limit = context.configuration[TurnKeys.userQuota]
+        counts =
+            limit == 0
+            ? nil
+            : RegistryQuota(node: context.id, boot: context.bootID, limit: limit, logger: context.logger) {
+                [attached] in attached.attachment?.registry
+            }
+        if let counts { quota = counts } else { quota = NoFleet() }
     }
 
     /// Stays attached until a drain.
@@ -31,19 +41,27 @@ struct Fleet: Sendable {
         let load = ProcessLoad()
         let (ready, logger) = (ready, context.logger)
         let attachment = NodeAttachment(
-            node: node(urls: urls, cores: load.coreCount), registries: registries, logger: logger,
+            node: node(urls: urls, relays: relays, settings: settings, cores: load.coreCount), registries: registries,
+            logger: logger,
             heartbeat: {
                 var heartbeat = Roost_Registry_V1_Heartbeat()
                 heartbeat.load.cpu = load.cpu()
-                heartbeat.load.members = UInt32(clamping: loops.allocationCount)
+                heartbeat.load.allocations = UInt32(clamping: loops.allocationCount)
                 heartbeat.draining = draining.isSet
                 return heartbeat
             },
             command: { command in
-                // Rooms are not for a turn server; draining is: the registry gives it to no more clients.
-                guard case .setDraining(let value) = command else { return }
-                logger.info("the registry sets draining", metadata: ["draining": "\(value)"])
-                draining.set(value)
+                switch command {
+                // The registry gives it to no more clients.
+                case .setDraining(let value):
+                    logger.info("the registry sets draining", metadata: ["draining": "\(value)"])
+                    draining.set(value)
+                case .allowedPeers(let ports):
+                    logger.debug("the registry says whom to let in", metadata: ["ranges": "\(ports.count)"])
+                    await loops.update(allowedPeers: ports.map { PeerRange(address: $0.address, ports: $0.ports) })
+                // Rooms are not for a turn server.
+                case .closeRoom: break
+                }
             },
             stateChanged: { state in
                 switch state {
@@ -51,10 +69,13 @@ struct Fleet: Sendable {
                 case .detached(let reason): ready.notReady(reason)
                 }
             })
-        return AttachmentPart(attachment: attachment)
+        attached.set(attachment)
+        return AttachmentPart(attachment: attachment, counts: counts)
     }
 
-    private func node(urls: [String], cores: Int) -> Roost_Registry_V1_Node {
+    private func node(
+        urls: [String], relays: [IPAddress], settings: TurnSettings, cores: Int
+    ) -> Roost_Registry_V1_Node {
         var node = Roost_Registry_V1_Node()
         node.nodeID = context.id
         node.kind = .turn
@@ -62,10 +83,19 @@ struct Fleet: Sendable {
         node.region = context.region
         node.version = Turn.version
         node.capacity.cores = UInt32(clamping: cores)
+        node.capacity.allocations = UInt32(clamping: context.configuration[TurnKeys.totalQuota])
         node.iceUrls = urls
+        // Peers name a relayed address as clients were told it, which behind a 1:1 NAT is the public one.
+        let ports = context.configuration[TurnKeys.relayPorts]
+        let advertised = settings.current.externalAddresses.filter { relays.contains($0.local) }.map(\.advertised)
+        node.relayRanges = Set(relays + advertised).filter { !$0.isUnspecified }.map {
+            NodePorts(address: $0, ports: ports).wire
+        }
         return node
     }
 }
+
+extension RegistryQuota: FleetQuota {}
 
 /// Whether the server is leaving the list that clients get.
 private final class DrainFlag: Sendable {
@@ -77,13 +107,26 @@ private final class DrainFlag: Sendable {
 /// Stays attached to a registry until a drain; its stream's end takes the server off the list.
 private struct AttachmentPart: Service {
     let attachment: NodeAttachment
+    let counts: RegistryQuota?
+
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             do {
-                try await attachment.run()
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await attachment.run() }
+                    group.addTask { await counts?.run() }
+                    try await group.waitForAll()
+                }
             } catch is CancellationError {
                 // That is how it ends.
             }
         }
     }
+}
+
+/// Where the attachment will be: quotas are asked for from a moment on that comes before it is made.
+private final class AttachmentPlace: Sendable {
+    private let place = Mutex<NodeAttachment?>(nil)
+    var attachment: NodeAttachment? { place.withLock { $0 } }
+    func set(_ attachment: NodeAttachment) { place.withLock { $0 = attachment } }
 }

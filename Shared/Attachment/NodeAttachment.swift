@@ -15,6 +15,9 @@ public final class NodeAttachment: Sendable {
         case closeRoom(room: String, epoch: UInt64)
         /// Stop taking what is new, or take it again.
         case setDraining(Bool)
+        /// The cluster's own media and relay ports, all of them: what a turn server lets clients reach even where it lies in a
+        /// range that is refused. In no order; told to turn servers, at each attach and when it changes.
+        case allowedPeers([NodePorts])
     }
 
     /// Whether the node is attached, and if not, why.
@@ -241,6 +244,8 @@ public final class NodeAttachment: Sendable {
         case .closeRoom(let close): await command(.closeRoom(room: close.room, epoch: close.epoch))
         case .setDraining(let set): await command(.setDraining(set.draining))
         case .storeAway: break
+        case .allowedPeers(let allowed):
+            await command(.allowedPeers(allowed.ranges.compactMap { NodePorts($0) }))
         case nil: logger.debug("a newer registry said something unknown")
         }
     }

@@ -54,6 +54,22 @@ extension ConfigurationKey where Value == Bool {
 }
 
 extension ConfigurationKey where Value == Duration {
+    /// A time such as `500ms`, `30s` or `2m`, within a range.
+    public static func duration(
+        _ name: String, _ help: String, in range: ClosedRange<Duration>, default value: Duration
+    ) -> Self {
+        let any = duration(name, help, default: value)
+        return Self(name, help, placeholder: "TIME", default: value, shown: describe(value)) {
+            text throws(ConfigurationProblem) in
+            let duration = try any.parse(text)
+            guard range.contains(duration) else {
+                throw ConfigurationProblem(
+                    "expected a time from \(describe(range.lowerBound)) to \(describe(range.upperBound))")
+            }
+            return duration
+        }
+    }
+
     /// A time such as `500ms`, `30s` or `2m`, from zero on.
     public static func duration(_ name: String, _ help: String, default value: Duration) -> Self {
         Self(name, help, placeholder: "TIME", default: value, shown: describe(value)) {

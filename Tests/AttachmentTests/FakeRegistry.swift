@@ -10,6 +10,14 @@ final class FakeRegistry: Roost_Registry_V1_RegistryService {
     /// What nodes said, in order.
     let heard: AsyncStream<Roost_Registry_V1_AttachRequest>
     private let hearing: AsyncStream<Roost_Registry_V1_AttachRequest>.Continuation
+    /// What a turn server said of allocations, in order.
+    let asserted: AsyncStream<Roost_Registry_V1_AssertAllocationsRequest>
+    private let asserting: AsyncStream<Roost_Registry_V1_AssertAllocationsRequest>.Continuation
+    let released: AsyncStream<Roost_Registry_V1_ReleaseAllocationsRequest>
+    private let releasing: AsyncStream<Roost_Registry_V1_ReleaseAllocationsRequest>.Continuation
+    /// Whether an allocation is granted.
+    typealias Verdict = @Sendable (Roost_Registry_V1_ReserveAllocationRequest) async throws -> Bool
+    private let verdict = Mutex<Verdict?>(nil)
     private let writer = Mutex<BusWriter<Roost_Registry_V1_AttachResponse>?>(nil)
     /// How many requests a stream lasts; nil: until the node ends it.
     private let lasts: Int?
@@ -18,6 +26,8 @@ final class FakeRegistry: Roost_Registry_V1_RegistryService {
         self.name = name
         self.lasts = lasts
         (heard, hearing) = AsyncStream.makeStream()
+        (asserted, asserting) = AsyncStream.makeStream()
+        (released, releasing) = AsyncStream.makeStream()
     }
 
     func tell(_ change: (inout Roost_Registry_V1_AttachResponse) -> Void) async throws {
@@ -25,6 +35,9 @@ final class FakeRegistry: Roost_Registry_V1_RegistryService {
         change(&response)
         try await writer.withLock { $0 }?.send(response)
     }
+
+    /// From now on reservations are answered so.
+    func answer(_ verdict: @escaping Verdict) { self.verdict.withLock { $0 = verdict } }
 
     func attach(
         _ requests: BusReplies<Roost_Registry_V1_AttachRequest>,
@@ -65,6 +78,29 @@ final class FakeRegistry: Roost_Registry_V1_RegistryService {
     func iceServers(
         _ request: Roost_Registry_V1_IceServersRequest, context: CallContext
     ) async throws -> Roost_Registry_V1_IceServersResponse { throw BusStatus(.unimplemented) }
+
+    func reserveAllocation(
+        _ request: Roost_Registry_V1_ReserveAllocationRequest, context: CallContext
+    ) async throws -> Roost_Registry_V1_ReserveAllocationResponse {
+        guard let verdict = verdict.withLock({ $0 }) else { throw BusStatus(.unimplemented) }
+        var response = Roost_Registry_V1_ReserveAllocationResponse()
+        response.granted = try await verdict(request)
+        return response
+    }
+
+    func releaseAllocations(
+        _ request: Roost_Registry_V1_ReleaseAllocationsRequest, context: CallContext
+    ) async throws -> Roost_Registry_V1_ReleaseAllocationsResponse {
+        releasing.yield(request)
+        return Roost_Registry_V1_ReleaseAllocationsResponse()
+    }
+
+    func assertAllocations(
+        _ request: Roost_Registry_V1_AssertAllocationsRequest, context: CallContext
+    ) async throws -> Roost_Registry_V1_AssertAllocationsResponse {
+        asserting.yield(request)
+        return Roost_Registry_V1_AssertAllocationsResponse()
+    }
 
     func drainNode(
         _ request: Roost_Registry_V1_DrainNodeRequest, context: CallContext

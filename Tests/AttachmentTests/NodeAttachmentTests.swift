@@ -1,3 +1,4 @@
+import Addresses
 import Attachment
 import Bus
 import Logging
@@ -80,9 +81,18 @@ struct NodeAttachmentTests {
                 $0.closeRoom.room = "c-1"
                 $0.closeRoom.epoch = 9
             }
+            var range = Roost_Registry_V1_PeerRange()
+            range.address = "192.0.2.1"
+            range.firstPort = 1
+            range.lastPort = 65_535
+            var wrong = range
+            wrong.address = "0.0.0.0"
+            try await registry.tell { $0.allowedPeers.ranges = [range, wrong] }
             var arrived = commands.makeAsyncIterator()
             #expect(await arrived.next() == .setDraining(true))
             #expect(await arrived.next() == .closeRoom(room: "c-1", epoch: 9))
+            let exact = NodePorts(address: IPAddress(v4: 0xc000_0201), ports: 1...65_535)
+            #expect(await arrived.next() == .allowedPeers([exact]))
             group.cancelAll()
         }
     }

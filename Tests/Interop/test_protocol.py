@@ -49,6 +49,22 @@ def test_hello_gives_a_session(wire):
     assert people["more"] >= 0
 
 
+def test_fresh_ice_servers_come_when_asked_for_and_with_each_call(wire):
+    ann, bob = wire("Ann"), wire("Bob")
+    assert ann.session["iceSeconds"] > 0
+    asked = ann.ask("ice-servers")
+    assert asked["iceServers"] and asked["iceSeconds"] > 0
+    room = room_id()
+    called = ann.ask("call", room=room, to=bob.session["person"], video=True, media=MEDIA)
+    bob.hear("ring", room=room)
+    joined = join(bob, room)
+    for answer in (called, joined):
+        assert [sorted(s) for s in answer["iceServers"]] == [sorted(s) for s in asked["iceServers"]]
+        assert answer["iceSeconds"] == asked["iceSeconds"]
+    # Names never travel in the clear.
+    assert "Ann" not in str(asked) and ann.session["person"] not in str(asked)
+
+
 def test_a_name_is_trimmed(wire):
     client = wire()
     name = unique("Ann")

@@ -6,32 +6,6 @@ import Testing
 import Time
 
 @Suite struct ClusterTests {
-    /// Two registries `A` and `B` beside one Redis, and a client of each.
-    private func withTwo(
-        _ body: (TestCluster, RedisServer, _ a: TestClient, _ b: TestClient) async throws -> Void
-    ) async throws {
-        let redis = try RedisServer()
-        let cluster = try TestCluster()
-        try cluster.start("A", redis: redis.socket, expectedNodes: ["sfu-1"])
-        try cluster.start("B", redis: redis.socket, expectedNodes: ["sfu-1"])
-        let result: Result<Void, any Error>
-        do {
-            result = .success(
-                try await body(cluster, redis, TestClient(cluster.address("A")), TestClient(cluster.address("B"))))
-        } catch {
-            result = .failure(error)
-        }
-        await cluster.stop()
-        try result.get()
-    }
-
-    private func isKnown(_ id: String, to client: TestClient) async -> Bool {
-        await within {
-            let nodes = try? await client.registry.listNodes(Roost_Registry_V1_ListNodesRequest()).nodes
-            return nodes?.contains { $0.node.nodeID == id && $0.live } ?? false
-        }
-    }
-
     @Test func `a node attached to one registry is given out by the other, and both agree`() async throws {
         try await withTwo { cluster, _, a, b in
             let node = TestNode("sfu-1", to: cluster.address("A"))

@@ -1,3 +1,5 @@
+import Addresses
+import Attachment
 import Bus
 import Foundation
 import Logging
@@ -30,9 +32,9 @@ final class TestCluster: Sendable {
     func cluster(_ id: String) throws -> Cluster { try #require(clusters.withLock { $0[id] }) }
 
     /// Starts a registry.
-    func start(_ id: String, redis: String, expectedNodes: [String] = []) throws {
+    func start(_ id: String, redis: String, secrets: TurnSecrets? = nil, expectedNodes: [String] = []) throws {
         let store = RedisStore(url: RedisURL(unixPath: redis), logger: silent)
-        let cluster = Cluster(id: id, store: store, logger: silent, expectedNodes: expectedNodes)
+        let cluster = Cluster(id: id, store: store, secrets: secrets, logger: silent, expectedNodes: expectedNodes)
         clusters.withLock { $0[id] = cluster }
         var router = BusRouter()
         router.add(registry: RegistryService(cluster: cluster))
@@ -115,7 +117,8 @@ final class TestNode: Sendable {
 
     init(
         _ id: String, boot: String = "1", kind: Roost_Registry_V1_NodeKind = .sfu, region: String = "",
-        ice: [String] = [], to address: BusAddress, rooms: [String: UInt64] = [:]
+        ice: [String] = [], media: [NodePorts] = [], relay: [NodePorts] = [], to address: BusAddress,
+        rooms: [String: UInt64] = [:]
     ) {
         var node = Roost_Registry_V1_Node()
         node.nodeID = id
@@ -123,6 +126,8 @@ final class TestNode: Sendable {
         node.kind = kind
         node.region = region
         node.iceUrls = ice
+        node.mediaRanges = media.map(\.wire)
+        node.relayRanges = relay.map(\.wire)
         node.busAddresses = ["unix:/nowhere/\(id)"]
         let state = SharedState(rooms: rooms)
         self.state = state
@@ -144,6 +149,21 @@ final class TestNode: Sendable {
     var isOver: Bool { state.value.withLock { $0.isOver } }
 
     func hold(_ rooms: [String: UInt64]) { state.value.withLock { $0.rooms = rooms } }
+
+    /// What the registry last said of the peers that are allowed; nil: nothing yet.
+    var allowedPeers: [NodePorts]? {
+        state.value.withLock { state in
+            for kind in state.told.reversed() {
+                if case .allowedPeers(let allowed) = kind {
+                    return allowed.ranges.compactMap {
+                        guard let address = IPAddress($0.address) else { return nil }
+                        return NodePorts(address: address, ports: UInt16($0.firstPort)...UInt16($0.lastPort))
+                    }
+                }
+            }
+            return nil
+        }
+    }
 
     /// What the registry said, once it said something that `matches`; nil after 20 s.
     func waitTold(_ matches: (Roost_Registry_V1_AttachResponse.OneOf_Kind) -> Bool) async -> Bool {
@@ -180,6 +200,34 @@ final class TestNode: Sendable {
             await group.next()
             group.cancelAll()
         }
+    }
+}
+
+/// Two registries `A` and `B` beside one Redis, and a client of each.
+func withTwo(
+    secrets: TurnSecrets? = nil,
+    _ body: (TestCluster, RedisServer, _ a: TestClient, _ b: TestClient) async throws -> Void
+) async throws {
+    let redis = try RedisServer()
+    let cluster = try TestCluster()
+    try cluster.start("A", redis: redis.socket, secrets: secrets, expectedNodes: ["sfu-1"])
+    try cluster.start("B", redis: redis.socket, secrets: secrets, expectedNodes: ["sfu-1"])
+    let result: Result<Void, any Error>
+    do {
+        result = .success(
+            try await body(cluster, redis, TestClient(cluster.address("A")), TestClient(cluster.address("B"))))
+    } catch {
+        result = .failure(error)
+    }
+    await cluster.stop()
+    try result.get()
+}
+
+/// Whether this registry comes to know the node as live.
+func isKnown(_ id: String, to client: TestClient) async -> Bool {
+    await within {
+        let nodes = try? await client.registry.listNodes(Roost_Registry_V1_ListNodesRequest()).nodes
+        return nodes?.contains { $0.node.nodeID == id && $0.live } ?? false
     }
 }
 

@@ -56,6 +56,11 @@ func `what RFC 8259 does not allow is refused`(text: String) {
     }
 }
 
+@Test func `fresh ICE servers are asked for without more words`() throws {
+    let message = try ClientMessage(parsing: Array("{\"type\":\"ice-servers\",\"id\":3}".utf8))
+    #expect(message == .request(id: 3, .iceServers))
+}
+
 @Test func `a body is passed on as it was sent`() throws {
     let text =
         "{\"type\":\"send\",\"id\":1,\"room\":\"r\",\"to\":\"m-1\",\"message\":{\"type\":\"candidate\",\"body\":{\"n\":1.50}}}"

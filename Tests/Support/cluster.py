@@ -59,12 +59,18 @@ class Cluster:
         self.signals = signals
         # Short: Unix socket paths may have 107 bytes.
         self.run = Path(tempfile.mkdtemp(prefix="roost-t-", dir="/tmp"))
-        self.http_port = free_ports(2 * signals + turns)
+        self.http_port = free_ports(2 * signals + 2 * turns)
         self.https_port = self.http_port + signals
         self.turn_port = self.https_port + signals
+        self.turn_tls_port = self.turn_port + turns
+        # Not in the run folder, which is for roost to make.
+        self.certificate = Path(tempfile.mkdtemp(prefix="roost-c-", dir="/tmp"))
+        self._make_certificate()
         self.arguments = [
             str(BUILD / "roost"), "up", "--run-dir", str(self.run),
-            "--http-port", str(self.http_port), "--https-port", str(self.https_port), "--turn-port", str(self.turn_port),
+            "--http-port", str(self.http_port), "--https-port", str(self.https_port),
+            "--turn-port", str(self.turn_port), "--turn-tls-port", str(self.turn_tls_port),
+            "--certificate", str(self.certificate / "cluster.pem"), "--private-key", str(self.certificate / "cluster-key.pem"),
             "--nodes", str(nodes), "--signals", str(signals), "--registries", str(registries), "--turns", str(turns), *extra,
         ]  # fmt: skip
         self.expected = {"registry": registries, "sfu-node": nodes, "turn": turns, "signal": signals, "redis": 1}
@@ -72,6 +78,15 @@ class Cluster:
         self.output = self.run / "output.txt"
         # Every process ever seen under this roost, so that none is forgotten when roost itself was killed.
         self.known: dict[int, psutil.Process] = {}
+
+    def _make_certificate(self) -> None:
+        """For pages and TURN over TLS; nobody trusts it."""
+        files = ["-keyout", str(self.certificate / "cluster-key.pem"), "-out", str(self.certificate / "cluster.pem")]
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", *files],
+            check=True, capture_output=True,
+        )  # fmt: skip
 
     # -- life
 
@@ -132,6 +147,7 @@ class Cluster:
             keep = os.environ.get("ROOST_KEEP_RUNS")
             if not keep:
                 shutil.rmtree(self.run, ignore_errors=True)
+            shutil.rmtree(self.certificate, ignore_errors=True)
 
     # -- looking
 

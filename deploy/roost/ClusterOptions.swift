@@ -11,6 +11,13 @@ struct ClusterOptions: ParsableArguments {
     @Option(help: "HTTPS port of the first signal; the next ones take the following ports.") var httpsPort = 8443
     @Option(help: "STUN and TURN port of the first turn server; the next ones take the following ports.") var turnPort =
         3478
+    @Option(
+        help: "TURN over TLS of the first turn server, with --certificate; the next ones take the following ports.")
+    var turnTlsPort = 5349
+    @Option(
+        help: "Certificate chain (PEM) of pages and TURN over TLS; signal makes its own unless given, turn does not.")
+    var certificate: String?
+    @Option(help: "Private key (PEM) of the certificate.") var privateKey: String?
     @Option(help: "Folder for sockets, logs, state.json and made certificates.") var runDir = ".run"
     @Option(help: "URL of a Redis to use instead of a private one, such as redis://127.0.0.1:6379/0.")
     var externalRedis: String?
@@ -25,8 +32,12 @@ struct ClusterOptions: ParsableArguments {
         ] where !(least...16).contains(count) {
             throw ValidationError("--\(name) \(count): expected \(least) to 16.")
         }
+        guard (certificate == nil) == (privateKey == nil) else {
+            throw ValidationError("--certificate and --private-key belong together: give both or none.")
+        }
         for (name, port, count) in [
             ("http-port", httpPort, signals), ("https-port", httpsPort, signals), ("turn-port", turnPort, turns),
+            ("turn-tls-port", turnTlsPort, turns),
         ] where port < 1 || port + count - 1 > 65_535 {
             throw ValidationError("--\(name) \(port): expected a port from 1 on, with \(count) ports up to 65535.")
         }

@@ -32,6 +32,8 @@ struct Port: Sendable {
 struct Plan: Sendable {
     let runPath: String
     let socketPath: String
+    /// The secret of TURN credentials, made where there is none.
+    let secretPath: String
     let url: String
     let secureURL: String
     let programs: [Program]
@@ -46,6 +48,7 @@ struct Plan: Sendable {
         webRoot = options.webRoot.map(absolutePath) ?? Self.findWebRoot(from: folder)
         self.runPath = runPath
         self.socketPath = socketPath
+        secretPath = "\(runPath)/\(Self.secretName)"
         externalRedis = options.externalRedis
         url = "http://localhost:\(options.httpPort)"
         secureURL = "https://\(Self.outwardAddress() ?? "localhost"):\(options.httpsPort)"
@@ -77,21 +80,22 @@ struct Plan: Sendable {
         let nodes = options.externalRedis == nil ? (1...options.nodes).map { "sfu-\($0)" } : []
         let expected = nodes.isEmpty ? [] : ["--expected-nodes", nodes.joined(separator: ",")]
         for number in 1...options.registries {
-            programs.append(service(.registry, "registry-\(number)", ["--redis", redis] + expected))
+            programs.append(
+                service(
+                    .registry, "registry-\(number)",
+                    ["--redis", redis, "--turn-secret-file", "\(runPath)/\(Self.secretName)"] + expected))
         }
         for number in 1...options.nodes {
             programs.append(service(.sfuNode, "sfu-\(number)", ["--registry", registries]))
         }
+        let tls = options.certificate.map { ["--certificate", absolutePath($0)] } ?? []
+        let key = options.privateKey.map { ["--private-key", absolutePath($0)] } ?? []
         for number in 1..<(options.turns + 1) {
-            let port = options.turnPort + number - 1
-            let hosts = ["127.0.0.1"] + (Self.outwardAddress().map { [$0] } ?? [])
             programs.append(
                 service(
                     .turn, "turn-\(number)",
-                    [
-                        "--registry", registries, "--listen", "0.0.0.0:\(port),[::]:\(port)", "--advertise",
-                        hosts.map { "\($0):\(port)" }.joined(separator: ","),
-                    ], [Port(transport: .udp, address: HostPort(host: "0.0.0.0", port: port), flag: "turn-port")]))
+                    ["--registry", registries, "--secret-file", "\(runPath)/\(Self.secretName)"] + tls + key
+                        + Self.turnAddresses(options, number), Self.turnPorts(options, number)))
         }
         for number in 1...options.signals {
             let http = HostPort(host: "127.0.0.1", port: options.httpPort + number - 1)
@@ -103,7 +107,7 @@ struct Plan: Sendable {
                         "--registry", registries, "--redis", redis, "--http-listen", "\(http)", "--https-listen",
                         "\(https)",
                         "--web-root", webRoot,
-                    ],
+                    ] + tls + key,
                     [
                         Port(transport: .tcp, address: http, flag: "http-port"),
                         Port(transport: .tcp, address: https, flag: "https-port"),
@@ -112,8 +116,35 @@ struct Plan: Sendable {
         self.programs = programs
     }
 
+    static let secretName = "turn-secret"
+
+    /// Where a turn server listens, and what clients are told: this host as itself sees it, and as others do.
+    private static func turnAddresses(_ options: ClusterOptions, _ number: Int) -> [String] {
+        let (port, tlsPort) = (options.turnPort + number - 1, options.turnTlsPort + number - 1)
+        let isSecure = options.certificate != nil
+        let hosts = ["127.0.0.1"] + (outwardAddress().map { [$0] } ?? [])
+        let urls = hosts.flatMap { host in
+            ["stun:\(host):\(port)", "turn:\(host):\(port)?transport=udp", "turn:\(host):\(port)?transport=tcp"]
+                + (isSecure ? ["turns:\(host):\(tlsPort)?transport=tcp"] : [])
+        }
+        let everywhere = "0.0.0.0:\(port),[::]:\(port)"
+        return [
+            "--listen", everywhere, "--tcp-listen", everywhere, "--tls-listen",
+            isSecure ? "0.0.0.0:\(tlsPort),[::]:\(tlsPort)" : "none", "--advertise", urls.joined(separator: ","),
+        ]
+    }
+
+    private static func turnPorts(_ options: ClusterOptions, _ number: Int) -> [Port] {
+        let address = HostPort(host: "0.0.0.0", port: options.turnPort + number - 1)
+        let tls = HostPort(host: "0.0.0.0", port: options.turnTlsPort + number - 1)
+        return [
+            Port(transport: .udp, address: address, flag: "turn-port"),
+            Port(transport: .tcp, address: address, flag: "turn-port"),
+        ] + (options.certificate == nil ? [] : [Port(transport: .tcp, address: tls, flag: "turn-tls-port")])
+    }
+
     /// The run folder, or a short one beside it in /tmp: a Unix socket's path has at most 107 bytes.
-    private static func socketFolder(for runPath: String) -> String {
+    static func socketFolder(for runPath: String) -> String {
         // The longest name here is registry-16.sock, with a slash 17 bytes; 100 leaves services room for temporary names.
         if runPath.utf8.count + 17 <= 100 { return runPath }
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -6,7 +6,7 @@ import ServiceKit
 struct Roost: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "roost", abstract: "Runs and looks after a Roost video-calling cluster.",
-        subcommands: [Up.self, Status.self, Ready.self, Doctor.self])
+        subcommands: [Up.self, Status.self, Nodes.self, Drain.self, Ready.self, Doctor.self])
 }
 
 /// Starts everything on this host and keeps it running.

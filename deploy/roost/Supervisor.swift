@@ -32,11 +32,20 @@ struct Supervisor {
         let folder = try RunFolder(preparing: plan.runPath, key: "run-dir")
         let lock = try ProcessFile("roost", in: folder, advice: takenAdvice)
         if plan.socketPath != plan.runPath { _ = try RunFolder(preparing: plan.socketPath, key: "run-dir") }
+        try makeSecret(plan, in: folder)
         var supervisor = Supervisor(plan: plan, folder: folder, signals: signals)
         supervisor.removeLeftovers()
         defer { supervisor.stopAll() }
         try supervisor.loop()
         extendLifetime(lock)
+    }
+
+    /// One that is there stays: an operator may be rotating it.
+    private static func makeSecret(_ plan: Plan, in folder: RunFolder) throws(ServiceFailure) {
+        guard !isAccessible(plan.secretPath, F_OK) else { return }
+        // From the kernel's generator: 32 digits of 36 are 165 bits.
+        let secret = String((0..<32).compactMap { _ in "0123456789abcdefghijklmnopqrstuvwxyz".randomElement() })
+        try folder.write(Plan.secretName, secret + "\n")
     }
 
     private init(plan: Plan, folder: RunFolder, signals: SignalInbox) {

@@ -77,6 +77,7 @@ extension Cluster {
             throw BusStatus(.notFound, "no node \(request.nodeID) has been attached within the last hour")
         }
         try? await survey()
+        await tellOfNodes()
     }
 
     /// All nodes of a kind, or of any.
@@ -100,26 +101,6 @@ extension Cluster {
         return response
     }
 
-    /// STUN servers for a client: those in its region first, each order by chance, so that they share the clients.
-    package func iceServers(_ request: Roost_Registry_V1_IceServersRequest) -> Roost_Registry_V1_IceServersResponse {
-        let now = MonotonicClock.now
-        let live = view.entries.values.filter {
-            $0.node.kind == .turn && $0.isLive(now) && !$0.isDraining && !$0.node.iceUrls.isEmpty
-        }.shuffled()
-        let near = live.filter { $0.node.region == request.region }
-        let far = live.filter { $0.node.region != request.region }
-        var response = Roost_Registry_V1_IceServersResponse()
-        // Browsers warn about, and slow down with, five servers or more.
-        for entry in (near + far).prefix(3) {
-            var server = Roost_Registry_V1_IceServer()
-            server.urls = entry.node.iceUrls
-            response.servers.append(server)
-        }
-        // Asked again after this; nothing here is secret or ends.
-        response.lifetimeS = 3_600
-        return response
-    }
-
     /// Refuses names that are empty or too long for a key.
     func check(_ text: String, _ field: String, limit: Int) throws(BusStatus) {
         guard !text.isEmpty, text.utf8.count <= limit else {
@@ -127,7 +108,7 @@ extension Cluster {
         }
     }
 
-    private func asking<Value>(_ ask: () async throws -> Value) async throws -> Value {
+    func asking<Value>(_ ask: () async throws -> Value) async throws -> Value {
         do { return try await ask() } catch let error as StoreError { throw BusStatus(.unavailable, error.description) }
     }
 

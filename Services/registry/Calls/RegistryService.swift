@@ -36,6 +36,7 @@ package struct RegistryService: Roost_Registry_V1_RegistryService {
         first.rooms = hello.rooms
         first.draining = hello.draining
         attachment.receive(first)
+        cluster.refreshAllowedPeers()
         // Before Redis is asked: a node must be able to attach while Redis is away.
         try await replies.send(attached)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -104,11 +105,11 @@ package struct RegistryService: Roost_Registry_V1_RegistryService {
         }
     }
 
-    /// STUN servers for one client.
+    /// STUN and TURN servers for one client.
     package func iceServers(
         _ request: Roost_Registry_V1_IceServersRequest, context: CallContext
     ) async throws -> Roost_Registry_V1_IceServersResponse {
-        cluster.iceServers(request)
+        try cluster.iceServers(request)
     }
 
     /// Takes a node out of placement, or back in.
@@ -117,6 +118,29 @@ package struct RegistryService: Roost_Registry_V1_RegistryService {
     ) async throws -> Roost_Registry_V1_DrainNodeResponse {
         try await cluster.drain(request)
         return Roost_Registry_V1_DrainNodeResponse()
+    }
+
+    /// Whether a user may have one more allocation.
+    package func reserveAllocation(
+        _ request: Roost_Registry_V1_ReserveAllocationRequest, context: CallContext
+    ) async throws -> Roost_Registry_V1_ReserveAllocationResponse {
+        try await cluster.reserve(request)
+    }
+
+    /// Allocations are over.
+    package func releaseAllocations(
+        _ request: Roost_Registry_V1_ReleaseAllocationsRequest, context: CallContext
+    ) async throws -> Roost_Registry_V1_ReleaseAllocationsResponse {
+        try await cluster.release(request)
+        return Roost_Registry_V1_ReleaseAllocationsResponse()
+    }
+
+    /// Allocations stand.
+    package func assertAllocations(
+        _ request: Roost_Registry_V1_AssertAllocationsRequest, context: CallContext
+    ) async throws -> Roost_Registry_V1_AssertAllocationsResponse {
+        try await cluster.assert(request)
+        return Roost_Registry_V1_AssertAllocationsResponse()
     }
 
     private var attached: Roost_Registry_V1_AttachResponse {
@@ -135,6 +159,13 @@ package struct RegistryService: Roost_Registry_V1_RegistryService {
         }
         guard node.busAddresses.count <= 8, node.iceUrls.count <= 16 else {
             throw BusStatus(.invalidArgument, "at most 8 bus_addresses and 16 ice_urls")
+        }
+        let ranges = node.relayRanges + node.mediaRanges
+        guard ranges.count <= PeerList.mostOfANode, ranges.allSatisfy(\.isExact) else {
+            throw BusStatus(
+                .invalidArgument,
+                "at most \(PeerList.mostOfANode) relay_ranges and media_ranges, each an address and its ports"
+            )
         }
     }
 }

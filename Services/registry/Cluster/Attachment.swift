@@ -57,6 +57,8 @@ final class Attachment: Sendable {
         for await _ in bell {
             guard let heartbeat = latest.withLock({ $0 }) else { continue }
             await forgetRoomsGone(heartbeat, &told)
+            // Before Redis is asked: what is known here is good enough.
+            try await tellAllowedPeers(&told, send: send)
             do {
                 try await tell(heartbeat, &told, send: send)
                 reached = MonotonicClock.now
@@ -76,7 +78,19 @@ final class Attachment: Sendable {
     private struct Told {
         var report = RoomReport()
         var isHello = true
+        var isDraining = false
         var held: [String: UInt64] = [:]
+        var allowedPeers: Roost_Registry_V1_AllowedPeers?
+    }
+
+    private func tellAllowedPeers(
+        _ told: inout Told, send: (Roost_Registry_V1_AttachResponse) async throws -> Void
+    ) async throws {
+        guard node.kind == .turn, let allowed = cluster.allowedPeers, allowed != told.allowedPeers else { return }
+        var response = Roost_Registry_V1_AttachResponse()
+        response.allowedPeers = allowed
+        try await send(response)
+        told.allowedPeers = allowed
     }
 
     private func tell(
@@ -89,7 +103,10 @@ final class Attachment: Sendable {
                 id: node.nodeID, kind: node.kind.rawValue, boot: node.bootID, stream: stream, info: info, load: load,
                 isDraining: heartbeat.draining, isHello: told.isHello))
         guard case .leased(let era, let knowsRooms, let wantsDraining) = pulse else { throw replaced }
+        // Others hear at once of who came, or leaves the lists.
+        if told.isHello || told.isDraining != heartbeat.draining { await cluster.tellOfNodes() }
         told.isHello = false
+        told.isDraining = heartbeat.draining
         if !knowsRooms { told.report.startAnew() }
         let changes = told.report.changes(told.held, era: era)
         var foreign: [PlacementStore.Foreign] = []

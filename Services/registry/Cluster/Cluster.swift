@@ -11,6 +11,9 @@ package final class Cluster: Sendable {
     let id: String
     let placement: PlacementStore
     let store: RedisStore
+    let allocations: AllocationStore
+    /// Nil: no credentials are given, so no TURN servers.
+    let secrets: TurnSecrets?
     let view = ClusterView()
     let logger: Logger
     private let expectedNodes: [String]
@@ -20,6 +23,8 @@ package final class Cluster: Sendable {
     private let closed: AsyncStream<Attachment>.Continuation
     private struct State {
         var isDraining = false
+        /// Nil until Redis was asked once: to know a part of the cluster would be to take the rest off the list.
+        var peers: PeerList?
         var outage: String? = "not connected yet"
         var saidFrozen = false
         var hasSettled = false
@@ -35,15 +40,24 @@ package final class Cluster: Sendable {
     static let surveyWhileSettling = Interval.milliseconds(100)
     /// Where registries tell each other and their watchers of changes, as a hint.
     static let roomsChannel = "roost:r:rooms"
+    /// Where registries tell each other that a node came, went or drains, as a hint to ask for all nodes now.
+    static let nodesChannel = "roost:r:nodes"
+    /// Least time between two questions that such hints cause: a whole cluster that attaches makes one each.
+    static let surveyGap = Interval.milliseconds(50)
 
-    /// A registry of this id, with placement in this Redis. `expectedNodes`: the sfu-nodes that an empty Redis must have heard of
-    /// before anything is placed; with none given, and none known, it waits for a lease.
-    package init(id: String, store: RedisStore, logger: Logger, expectedNodes: [String] = []) {
+    /// A registry of this id, with placement in this Redis, and what signs credentials for turn servers. `expectedNodes`: the
+    /// sfu-nodes that an empty Redis must have heard of before anything is placed; with none given, and none known, it waits
+    /// for a lease.
+    package init(
+        id: String, store: RedisStore, secrets: TurnSecrets? = nil, logger: Logger, expectedNodes: [String] = []
+    ) {
         self.id = id
         self.store = store
         self.logger = logger
+        self.secrets = secrets
         self.expectedNodes = expectedNodes
         placement = PlacementStore(store: store)
+        allocations = AllocationStore(store: store)
         (closings, closed) = AsyncStream.makeStream()
     }
 
@@ -77,6 +91,7 @@ package final class Cluster: Sendable {
     package func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.watch() }
+            group.addTask { await self.followHints() }
             for await attachment in closings {
                 group.addTask { await self.endLease(of: attachment) }
             }
@@ -146,6 +161,7 @@ package final class Cluster: Sendable {
                 defer { state.outage = nil }
                 return state.outage != nil
             }
+            refreshAllowedPeers(first: true)
             if wasAway || survey.settling != nil {
                 for attachment in attachments.withLock({ Array($0.values) }) { attachment.tellAgain() }
             }
@@ -165,6 +181,50 @@ package final class Cluster: Sendable {
         guard let payload: [UInt8] = try? news.serializedBytes() else { return }
         // A hint: nobody relies on it.
         _ = try? await store.send(["PUBLISH", .init(Self.roomsChannel), .init(payload)])
+    }
+
+    /// What turn servers let clients reach; nil: not known yet.
+    var allowedPeers: Roost_Registry_V1_AllowedPeers? { state.withLock { $0.peers?.current } }
+
+    /// Tells the turn servers attached here if the cluster's media and relay ports are others than before.
+    func refreshAllowedPeers(first: Bool = false) {
+        let now = MonotonicClock.now
+        // Those in their grace, too.
+        let live = view.entries.values.filter { $0.liveUntil > now }
+            .flatMap { $0.node.mediaRanges + $0.node.relayRanges }
+        let isNews = state.withLock { state in
+            guard first || state.peers != nil else { return false }
+            let isFirst = state.peers == nil
+            var peers = state.peers ?? PeerList()
+            let isChanged = peers.update(live: live, now: now)
+            state.peers = peers
+            return isFirst || isChanged
+        }
+        guard isNews else { return }
+        for attachment in attachments.withLock({ Array($0.values) }) where attachment.node.kind == .turn {
+            attachment.tellAgain()
+        }
+    }
+
+    /// Has all registries ask for all nodes at once.
+    func tellOfNodes() async {
+        // A hint: each asks by itself, too.
+        _ = try? await store.send(["PUBLISH", .init(Self.nodesChannel), .init(id)])
+    }
+
+    private func followHints() async {
+        let (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        await withDiscardingTaskGroup { group in
+            group.addTask { [store] in
+                for await _ in store.subscribe(channels: [Self.nodesChannel]) { ring.yield() }
+                ring.finish()
+            }
+            for await _ in bell {
+                try? await survey()
+                try? await Task.sleep(for: Self.surveyGap.duration)
+            }
+            group.cancelAll()
+        }
     }
 
     private func watch() async {
@@ -189,6 +249,7 @@ package final class Cluster: Sendable {
                     metadata: ["node": "\(attachment.node.nodeID)", "boot": "\(attachment.node.bootID)"])
             }
             try await survey()
+            await tellOfNodes()
         } catch {
             // Then its lease ends by itself.
             logger.debug("cannot end a lease", metadata: ["node": "\(attachment.node.nodeID)", "reason": "\(error)"])

@@ -18,11 +18,14 @@ package struct NodeShare: Hashable, Sendable {
     package var roomCapacity: Int
     /// Processor cores.
     package var cores: Int
+    /// Rooms that fill a core where `roomCapacity` says nothing.
+    package var roomsPerCore: Int
 
     /// A node's share, empty and open unless said otherwise.
     package init(
         id: String, region: String = "", isOpen: Bool = true, cpu: Double = 0, egress: Double = 0,
-        egressCapacity: Double = 0, rooms: Int = 0, roomCapacity: Int = 0, cores: Int = 1
+        egressCapacity: Double = 0, rooms: Int = 0, roomCapacity: Int = 0, cores: Int = 1,
+        roomsPerCore: Int = PlacementPolicy.roomsPerCore
     ) {
         self.id = id
         self.region = region
@@ -33,6 +36,7 @@ package struct NodeShare: Hashable, Sendable {
         self.rooms = rooms
         self.roomCapacity = roomCapacity
         self.cores = cores
+        self.roomsPerCore = roomsPerCore
     }
 }
 
@@ -43,7 +47,7 @@ package enum PlacementPolicy {
     /// until its next heartbeat; two choices leave lows of 8% under even in the simulation, four keep within 5%.
     static let choices = 4
     /// What a room costs where nothing is measured yet: an eighth of a core's worth of small calls.
-    static let roomsPerCore = 100.0
+    package static let roomsPerCore = 100
     /// Above this a node has no headroom for its rooms to grow, so it is taken only if every other is above it, too.
     static let headroom = 0.8
     /// Above this a node is full: one more room would harm those it has.
@@ -52,7 +56,8 @@ package enum PlacementPolicy {
     /// How full a node is: 0 empty, 1 full. CPU counts most, since it is what runs out first when forwarding.
     package static func load(of node: NodeShare) -> Double {
         let rooms =
-            Double(node.rooms) / (node.roomCapacity > 0 ? Double(node.roomCapacity) : Double(node.cores) * roomsPerCore)
+            Double(node.rooms)
+            / (node.roomCapacity > 0 ? Double(node.roomCapacity) : Double(node.cores * node.roomsPerCore))
         guard node.egressCapacity > 0 else { return 0.55 * node.cpu + 0.45 * rooms }
         return 0.4 * node.cpu + 0.3 * node.egress / node.egressCapacity + 0.3 * rooms
     }

@@ -20,7 +20,7 @@ import Store
 /// | `frozen` | why placement is frozen |
 enum PlacementScripts {
     /// Runs before each script: the clock, and whether leases can be believed.
-    private static let prelude = """
+    static let prelude = """
         local P = 'roost:r:'
         local LEASE, GAP, FREEZE, RECORD, NODE = 3000, 1500, 10000, 600000, 3600000
         local clock = redis.call('TIME')

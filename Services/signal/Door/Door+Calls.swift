@@ -11,6 +11,8 @@ extension Door {
         guard session.stays.allSatisfy({ $0.key == room || !$0.value.isCall }) else {
             throw RequestError(.busySelf, "You are in a call already.")
         }
+        let key = session.id
+        async let ice = iceServers(session: key)
         let (person, name) = try await resolve(to, caller: session)
         let stay = session.stays[room] ?? newStay(session, id, room: room, media: media, isCall: true, topology: "auto")
         let state = try await enter(session, room: room, stay: stay, mustExist: false, reassert: nil)
@@ -30,7 +32,7 @@ extension Door {
         }
         ring(invitation, room: room, caller: session, member: stay.member)
         staysChanged(session)
-        return entered(id, state, room, stay)
+        return entered(id, state, room, stay, ice: await ice)
     }
 
     private func resolve(_ to: String, caller: Session) async throws -> (person: String, name: String) {
@@ -52,11 +54,19 @@ extension Door {
         return Stay(member: member, isCall: isCall, topology: topology, media: media, cursor: 0)
     }
 
-    private func entered(_ id: UInt64, _ state: Roost_Rooms_V1_RoomState, _ room: String, _ stay: Stay) -> [UInt8] {
+    private func entered(
+        _ id: UInt64, _ state: Roost_Rooms_V1_RoomState, _ room: String, _ stay: Stay,
+        ice: Roost_Registry_V1_IceServersResponse?
+    ) -> [UInt8] {
         let node = hubs[room]?.placement.nodeID ?? ""
         return Answers.ok(id) { writer in
             writer.field("room") { RoomTexts.room(state, node: node, into: &$0) }
             writer.field("self", stay.member)
+            // A credential that lasts for the whole call, and servers that live now.
+            if let ice {
+                Answers.iceServers(ice.servers, into: &writer)
+                writer.field("iceSeconds", ice.lifetimeS)
+            }
         }
     }
 
@@ -78,12 +88,14 @@ extension Door {
             throw RequestError(.gone, "This call was answered elsewhere.")
         }
         ring?.answeredBy = session.id
+        let key = session.id
+        async let ice = iceServers(session: key)
         do {
             stay.isOpen = false
             let state = try await enter(session, room: room, stay: stay, mustExist: isCall, reassert: nil)
             stay.cursor = state.seq
             staysChanged(session)
-            return entered(id, state, room, stay)
+            return entered(id, state, room, stay, ice: await ice)
         } catch {
             if ring?.answeredBy == session.id { ring?.answeredBy = nil }
             throw error

@@ -73,25 +73,17 @@ extension Door {
         return name.numbered(Int.random(in: 100...999))
     }
 
-    /// STUN and TURN servers; none where the registry cannot be asked: a call on one network works without.
-    func iceServers(session: String) async -> [Roost_Registry_V1_IceServer] {
-        var request = Roost_Registry_V1_IceServersRequest()
-        request.user = session
-        request.region = parts.region
-        let reply = try? await parts.registry.iceServers(request, options: CallOptions(timeout: .seconds(1)))
-        return reply?.servers ?? []
-    }
-
     /// `ok` to hello and resume.
     func welcome(
-        _ session: Session, _ id: UInt64, secret: String, ice: [Roost_Registry_V1_IceServer]
+        _ session: Session, _ id: UInt64, secret: String, ice: Roost_Registry_V1_IceServersResponse?
     ) -> [UInt8] {
         Answers.ok(id) { writer in
             writer.field("session", session.id)
             writer.field("token", "\(session.id).\(secret)")
             writer.field("person", session.person)
             writer.field("name", session.name)
-            Answers.iceServers(ice, into: &writer)
+            Answers.iceServers(ice?.servers ?? [], into: &writer)
+            writer.field("iceSeconds", ice?.lifetimeS ?? 0)
             writer.field("resumeSeconds", 30)
             writer.field("limits") { limits in
                 limits.field("frame", SocketHandler.frameLimit)

@@ -125,6 +125,7 @@ actor Door {
     private func perform(_ request: ClientRequest, _ id: UInt64, _ session: Session) async throws -> [UInt8] {
         switch request {
         case .signOut: return Answers.ok(id)
+        case .iceServers: return try await renewIceServers(session, id)
         case .call(let room, let to, let video, let media):
             do {
                 let answer = try await call(session, id, room: room, to: to, video: video, media: media)

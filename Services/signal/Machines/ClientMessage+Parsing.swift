@@ -31,7 +31,7 @@ extension ClientMessage {
     }
 
     private static let types: Set = [
-        "hello", "resume", "ping", "sign-out", "call", "join", "answer", "leave", "update", "send",
+        "hello", "resume", "ping", "sign-out", "ice-servers", "call", "join", "answer", "leave", "update", "send",
     ]
 
     private init(type: String, id: UInt64, _ json: JSONValue) throws(RequestError) {
@@ -95,6 +95,7 @@ extension ClientMessage {
             guard bytes.count <= bodyLimit else { throw .bad("message.body: at most 60 KiB.") }
             let to: String? = json["to"] == nil ? nil : try json.text("to", 64)
             return .send(room: try json.room(), to: to, type: type, body: bytes)
+        case "ice-servers": return .iceServers
         default: return .signOut
         }
     }

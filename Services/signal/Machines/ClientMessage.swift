@@ -66,6 +66,7 @@ package struct RoomPosition: Hashable, Sendable {
 /// The request of a signed-in client, checked.
 package enum ClientRequest: Hashable, Sendable {
     case signOut
+    case iceServers
     case call(room: String, to: String, video: Bool, media: MediaFlags)
     case join(room: String, media: MediaFlags, isCall: Bool, topology: String)
     case answer(room: String, busy: Bool)
@@ -76,7 +77,7 @@ package enum ClientRequest: Hashable, Sendable {
     /// The room it is about: requests of one room are done in their order.
     package var room: String? {
         switch self {
-        case .signOut: nil
+        case .signOut, .iceServers: nil
         case .call(let room, _, _, _), .join(let room, _, _, _), .answer(let room, _), .leave(let room),
             .update(let room, _), .send(let room, _, _, _):
             room
@@ -87,6 +88,7 @@ package enum ClientRequest: Hashable, Sendable {
     package var type: String {
         switch self {
         case .signOut: "sign-out"
+        case .iceServers: "ice-servers"
         case .call: "call"
         case .join: "join"
         case .answer: "answer"

@@ -25,6 +25,12 @@ const REQUEST_LIMIT_MS = 20_000;
 const RING_LIMIT_MS = 36_000;
 /** A "disconnected" path often heals by itself (one lost check); past this it is restarted. */
 const DISCONNECTED_GRACE_MS = 2_500;
+/** Servers asked for within this time are fresh: another ICE restart need not ask again. */
+const ICE_FRESH_MS = 5_000;
+/** An ICE restart waits so long for fresh servers; then it goes with those it has. */
+const ICE_WAIT_MS = 1_000;
+/** After fresh servers were refused (no registry answers). */
+const ICE_RETRY_S = 30;
 /** How long members missing from a moved room's state may take to come back before they count as gone. */
 const RECOVERY_LIMIT_MS = 12_000;
 /** How long a member whose page closed its connection may take to come back by a reload. */
@@ -1055,6 +1061,8 @@ export class Roost extends EventTarget {
   #people = new Map();
   #iceServers = [];
   #iceFilter;
+  #iceTakenAt = 0;
+  #iceTimer = null;
   #icePolicy;
   #url;
   #room = null;
@@ -1370,7 +1378,7 @@ export class Roost extends EventTarget {
   #sessionStands(answer, resumed) {
     this.name = answer.name;
     this.person = answer.person;
-    this.#iceServers = answer.iceServers ?? this.#iceServers;
+    this.#takeIce(answer);
     const kept = parsed(session.get(MISSED_KEY), null);
     this.missed = kept?.person === this.person ? kept.list : [];
     this.state = "signed-in";
@@ -1610,7 +1618,8 @@ export class Roost extends EventTarget {
     }
   }
 
-  #enter({ room, self }) {
+  #enter({ room, self, ...ice }) {
+    this.#takeIce(ice);
     this.#self = self;
     this.#takeRoom(room);
     for (const event of this.#early.splice(0)) this.#event(event);
@@ -1666,7 +1675,7 @@ export class Roost extends EventTarget {
           if (this.#peers.get(id) === from || type === "description") this.#say(id, type, body);
         },
         changed: () => this.#peerChanged(),
-        broken: (broken) => broken.restart(this.#configuration()),
+        broken: (broken) => this.#restartPath(broken),
         problem: (_, error) => this.#notice("media-problem", { message: error.message }),
       },
     });
@@ -1697,7 +1706,44 @@ export class Roost extends EventTarget {
   }
 
   #restartPaths() {
-    for (const peer of this.#peers.values()) peer.restart(this.#configuration());
+    for (const peer of this.#peers.values()) this.#restartPath(peer);
+  }
+
+  /** Looks for another way, through servers that live now: the one in use may be what broke. */
+  async #restartPath(peer) {
+    if (this.connection === "open" && this.#iceTimer && Date.now() - this.#iceTakenAt > ICE_FRESH_MS) {
+      await Promise.race([this.#renewIce(), new Promise((resolve) => setTimeout(resolve, ICE_WAIT_MS))]);
+    }
+    peer.restart(this.#configuration());
+  }
+
+  /** Servers, and credentials that last some time: others are asked for at half of it, so that a call never begins with spent ones. */
+  #takeIce({ iceServers, iceSeconds }) {
+    if (!iceServers) return;
+    if (iceSeconds === 0) {
+      // No registry answered: what there is goes on, and is asked for again.
+      this.#renewIceIn(ICE_RETRY_S);
+      if (this.#iceServers.length > 0) return;
+    } else {
+      this.#renewIceIn(iceSeconds / 2);
+    }
+    this.#iceServers = iceServers;
+    this.#iceTakenAt = Date.now();
+  }
+
+  #renewIceIn(seconds) {
+    clearTimeout(this.#iceTimer);
+    // A timer holds 24 days at most; a day is soon enough for what lasts longer.
+    this.#iceTimer = seconds > 0 ? setTimeout(() => this.#renewIce(), Math.min(seconds, 86_400) * 1_000) : null;
+  }
+
+  async #renewIce() {
+    this.#iceTakenAt = Date.now();
+    try {
+      this.#takeIce(await this.#signaling.request("ice-servers"));
+    } catch {
+      if (this.state === "signed-in") this.#renewIceIn(ICE_RETRY_S);
+    }
   }
 
   #peerChanged() {
@@ -1792,6 +1838,7 @@ export class Roost extends EventTarget {
     if (this.currentCall) this.#end("session-lost", { leave: false });
     this.state = "signed-out";
     this.person = null;
+    this.#renewIceIn(0);
     this.#setPeople([]);
     if (problem) this.#notice("signed-out", { code: problem.code, message: problem.message, suggestion: problem.suggestion });
     this.#changed();

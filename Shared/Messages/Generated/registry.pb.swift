@@ -89,14 +89,39 @@ public nonisolated struct Roost_Registry_V1_Node: Sendable {
   /// Clears the value of `capacity`. Subsequent reads from it will return its default value.
   public mutating func clearCapacity() {self._capacity = nil}
 
-  /// turn: "stun:192.0.2.1:3478"
+  /// turn: "stun:192.0.2.1:3478", "turn:192.0.2.1:3478?transport=tcp"
   public var iceUrls: [String] = []
+
+  /// turn: where its relayed addresses are
+  public var relayRanges: [Roost_Registry_V1_PeerRange] = []
+
+  /// sfu-node: where its media ports are
+  public var mediaRanges: [Roost_Registry_V1_PeerRange] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _capacity: Roost_Registry_V1_Capacity? = nil
+}
+
+/// Ports of one address.
+public nonisolated struct Roost_Registry_V1_PeerRange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "192.0.2.1", "2001:db8::1"; never a wildcard
+  public var address: String = String()
+
+  public var firstPort: UInt32 = 0
+
+  /// included
+  public var lastPort: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct Roost_Registry_V1_Capacity: Sendable {
@@ -111,6 +136,9 @@ public nonisolated struct Roost_Registry_V1_Capacity: Sendable {
 
   /// 0: unknown
   public var egressBps: UInt64 = 0
+
+  /// turn: at most; 0: no bound
+  public var allocations: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -130,6 +158,9 @@ public nonisolated struct Roost_Registry_V1_Load: Sendable {
   public var rooms: UInt32 = 0
 
   public var members: UInt32 = 0
+
+  /// turn
+  public var allocations: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -280,6 +311,15 @@ public nonisolated struct Roost_Registry_V1_AttachResponse: Sendable {
     set {kind = .storeAway(newValue)}
   }
 
+  /// to turn servers, at attach and whenever it changes
+  public var allowedPeers: Roost_Registry_V1_AllowedPeers {
+    get {
+      if case .allowedPeers(let v)? = kind {return v}
+      return Roost_Registry_V1_AllowedPeers()
+    }
+    set {kind = .allowedPeers(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -290,6 +330,8 @@ public nonisolated struct Roost_Registry_V1_AttachResponse: Sendable {
     case setDraining(Roost_Registry_V1_SetDraining)
     /// after each heartbeat while Redis could not be told of the node for over a second
     case storeAway(Roost_Registry_V1_StoreAway)
+    /// to turn servers, at attach and whenever it changes
+    case allowedPeers(Roost_Registry_V1_AllowedPeers)
 
   }
 
@@ -343,6 +385,20 @@ public nonisolated struct Roost_Registry_V1_SetDraining: Sendable {
   // methods supported on all messages.
 
   public var draining: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The cluster's own media and relay ports: all of them, in place of what was said before. A turn server lets clients reach them
+/// even where they lie in a range that is refused.
+public nonisolated struct Roost_Registry_V1_AllowedPeers: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var ranges: [Roost_Registry_V1_PeerRange] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -615,6 +671,114 @@ public nonisolated struct Roost_Registry_V1_DrainNodeResponse: Sendable {
   public init() {}
 }
 
+public nonisolated struct Roost_Registry_V1_Allocation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var user: String = String()
+
+  public var allocationID: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Roost_Registry_V1_ReserveAllocationRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var nodeID: String = String()
+
+  public var bootID: String = String()
+
+  public var allocation: Roost_Registry_V1_Allocation {
+    get {_allocation ?? Roost_Registry_V1_Allocation()}
+    set {_allocation = newValue}
+  }
+  /// Returns true if `allocation` has been explicitly set.
+  public var hasAllocation: Bool {self._allocation != nil}
+  /// Clears the value of `allocation`. Subsequent reads from it will return its default value.
+  public mutating func clearAllocation() {self._allocation = nil}
+
+  /// allocations of a user, all turn servers together
+  public var limit: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _allocation: Roost_Registry_V1_Allocation? = nil
+}
+
+public nonisolated struct Roost_Registry_V1_ReserveAllocationResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var granted: Bool = false
+
+  public var held: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Roost_Registry_V1_ReleaseAllocationsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var nodeID: String = String()
+
+  public var bootID: String = String()
+
+  public var allocations: [Roost_Registry_V1_Allocation] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Roost_Registry_V1_ReleaseAllocationsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Roost_Registry_V1_AssertAllocationsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var nodeID: String = String()
+
+  public var bootID: String = String()
+
+  public var allocations: [Roost_Registry_V1_Allocation] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Roost_Registry_V1_AssertAllocationsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "roost.registry.v1"
@@ -625,7 +789,7 @@ nonisolated extension Roost_Registry_V1_NodeKind: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension Roost_Registry_V1_Node: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Node"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}kind\0\u{3}boot_id\0\u{3}bus_addresses\0\u{1}region\0\u{1}version\0\u{1}capacity\0\u{3}ice_urls\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}kind\0\u{3}boot_id\0\u{3}bus_addresses\0\u{1}region\0\u{1}version\0\u{1}capacity\0\u{3}ice_urls\0\u{3}relay_ranges\0\u{3}media_ranges\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -641,6 +805,8 @@ nonisolated extension Roost_Registry_V1_Node: SwiftProtobuf.Message, SwiftProtob
       case 6: try { try decoder.decodeSingularStringField(value: &self.version) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._capacity) }()
       case 8: try { try decoder.decodeRepeatedStringField(value: &self.iceUrls) }()
+      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.relayRanges) }()
+      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.mediaRanges) }()
       default: break
       }
     }
@@ -675,6 +841,12 @@ nonisolated extension Roost_Registry_V1_Node: SwiftProtobuf.Message, SwiftProtob
     if !self.iceUrls.isEmpty {
       try visitor.visitRepeatedStringField(value: self.iceUrls, fieldNumber: 8)
     }
+    if !self.relayRanges.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.relayRanges, fieldNumber: 9)
+    }
+    if !self.mediaRanges.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.mediaRanges, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -687,6 +859,48 @@ nonisolated extension Roost_Registry_V1_Node: SwiftProtobuf.Message, SwiftProtob
     if lhs.version != rhs.version {return false}
     if lhs._capacity != rhs._capacity {return false}
     if lhs.iceUrls != rhs.iceUrls {return false}
+    if lhs.relayRanges != rhs.relayRanges {return false}
+    if lhs.mediaRanges != rhs.mediaRanges {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_PeerRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PeerRange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{3}first_port\0\u{3}last_port\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.firstPort) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.lastPort) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
+    }
+    if self.firstPort != 0 {
+      try visitor.visitSingularUInt32Field(value: self.firstPort, fieldNumber: 2)
+    }
+    if self.lastPort != 0 {
+      try visitor.visitSingularUInt32Field(value: self.lastPort, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_PeerRange, rhs: Roost_Registry_V1_PeerRange) -> Bool {
+    if lhs.address != rhs.address {return false}
+    if lhs.firstPort != rhs.firstPort {return false}
+    if lhs.lastPort != rhs.lastPort {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -694,7 +908,7 @@ nonisolated extension Roost_Registry_V1_Node: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Roost_Registry_V1_Capacity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Capacity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rooms\0\u{1}cores\0\u{3}egress_bps\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rooms\0\u{1}cores\0\u{3}egress_bps\0\u{1}allocations\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -705,6 +919,7 @@ nonisolated extension Roost_Registry_V1_Capacity: SwiftProtobuf.Message, SwiftPr
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self.rooms) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.cores) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.egressBps) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.allocations) }()
       default: break
       }
     }
@@ -720,6 +935,9 @@ nonisolated extension Roost_Registry_V1_Capacity: SwiftProtobuf.Message, SwiftPr
     if self.egressBps != 0 {
       try visitor.visitSingularUInt64Field(value: self.egressBps, fieldNumber: 3)
     }
+    if self.allocations != 0 {
+      try visitor.visitSingularUInt32Field(value: self.allocations, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -727,6 +945,7 @@ nonisolated extension Roost_Registry_V1_Capacity: SwiftProtobuf.Message, SwiftPr
     if lhs.rooms != rhs.rooms {return false}
     if lhs.cores != rhs.cores {return false}
     if lhs.egressBps != rhs.egressBps {return false}
+    if lhs.allocations != rhs.allocations {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -734,7 +953,7 @@ nonisolated extension Roost_Registry_V1_Capacity: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Roost_Registry_V1_Load: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Load"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cpu\0\u{3}egress_bps\0\u{1}rooms\0\u{1}members\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cpu\0\u{3}egress_bps\0\u{1}rooms\0\u{1}members\0\u{1}allocations\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -746,6 +965,7 @@ nonisolated extension Roost_Registry_V1_Load: SwiftProtobuf.Message, SwiftProtob
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.egressBps) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.rooms) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.members) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.allocations) }()
       default: break
       }
     }
@@ -764,6 +984,9 @@ nonisolated extension Roost_Registry_V1_Load: SwiftProtobuf.Message, SwiftProtob
     if self.members != 0 {
       try visitor.visitSingularUInt32Field(value: self.members, fieldNumber: 4)
     }
+    if self.allocations != 0 {
+      try visitor.visitSingularUInt32Field(value: self.allocations, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -772,6 +995,7 @@ nonisolated extension Roost_Registry_V1_Load: SwiftProtobuf.Message, SwiftProtob
     if lhs.egressBps != rhs.egressBps {return false}
     if lhs.rooms != rhs.rooms {return false}
     if lhs.members != rhs.members {return false}
+    if lhs.allocations != rhs.allocations {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -974,7 +1198,7 @@ nonisolated extension Roost_Registry_V1_Heartbeat: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AttachResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{3}close_room\0\u{3}set_draining\0\u{3}store_away\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{3}close_room\0\u{3}set_draining\0\u{3}store_away\0\u{3}allowed_peers\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1034,6 +1258,19 @@ nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, S
           self.kind = .storeAway(v)
         }
       }()
+      case 5: try {
+        var v: Roost_Registry_V1_AllowedPeers?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .allowedPeers(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .allowedPeers(v)
+        }
+      }()
       default: break
       }
     }
@@ -1060,6 +1297,10 @@ nonisolated extension Roost_Registry_V1_AttachResponse: SwiftProtobuf.Message, S
     case .storeAway?: try {
       guard case .storeAway(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .allowedPeers?: try {
+      guard case .allowedPeers(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
     case nil: break
     }
@@ -1192,6 +1433,36 @@ nonisolated extension Roost_Registry_V1_SetDraining: SwiftProtobuf.Message, Swif
 
   public static func ==(lhs: Roost_Registry_V1_SetDraining, rhs: Roost_Registry_V1_SetDraining) -> Bool {
     if lhs.draining != rhs.draining {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_AllowedPeers: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AllowedPeers"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ranges\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.ranges) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.ranges.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.ranges, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_AllowedPeers, rhs: Roost_Registry_V1_AllowedPeers) -> Bool {
+    if lhs.ranges != rhs.ranges {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1786,6 +2057,243 @@ nonisolated extension Roost_Registry_V1_DrainNodeResponse: SwiftProtobuf.Message
   }
 
   public static func ==(lhs: Roost_Registry_V1_DrainNodeResponse, rhs: Roost_Registry_V1_DrainNodeResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_Allocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Allocation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{3}allocation_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.user) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.allocationID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.user.isEmpty {
+      try visitor.visitSingularStringField(value: self.user, fieldNumber: 1)
+    }
+    if self.allocationID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.allocationID, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_Allocation, rhs: Roost_Registry_V1_Allocation) -> Bool {
+    if lhs.user != rhs.user {return false}
+    if lhs.allocationID != rhs.allocationID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_ReserveAllocationRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReserveAllocationRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{3}boot_id\0\u{1}allocation\0\u{1}limit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.bootID) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._allocation) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.nodeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 1)
+    }
+    if !self.bootID.isEmpty {
+      try visitor.visitSingularStringField(value: self.bootID, fieldNumber: 2)
+    }
+    try { if let v = self._allocation {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if self.limit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.limit, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_ReserveAllocationRequest, rhs: Roost_Registry_V1_ReserveAllocationRequest) -> Bool {
+    if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.bootID != rhs.bootID {return false}
+    if lhs._allocation != rhs._allocation {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_ReserveAllocationResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReserveAllocationResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}granted\0\u{1}held\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.granted) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.held) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.granted != false {
+      try visitor.visitSingularBoolField(value: self.granted, fieldNumber: 1)
+    }
+    if self.held != 0 {
+      try visitor.visitSingularUInt32Field(value: self.held, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_ReserveAllocationResponse, rhs: Roost_Registry_V1_ReserveAllocationResponse) -> Bool {
+    if lhs.granted != rhs.granted {return false}
+    if lhs.held != rhs.held {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_ReleaseAllocationsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReleaseAllocationsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{3}boot_id\0\u{1}allocations\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.bootID) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.allocations) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 1)
+    }
+    if !self.bootID.isEmpty {
+      try visitor.visitSingularStringField(value: self.bootID, fieldNumber: 2)
+    }
+    if !self.allocations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.allocations, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_ReleaseAllocationsRequest, rhs: Roost_Registry_V1_ReleaseAllocationsRequest) -> Bool {
+    if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.bootID != rhs.bootID {return false}
+    if lhs.allocations != rhs.allocations {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_ReleaseAllocationsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReleaseAllocationsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_ReleaseAllocationsResponse, rhs: Roost_Registry_V1_ReleaseAllocationsResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_AssertAllocationsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AssertAllocationsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{3}boot_id\0\u{1}allocations\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.bootID) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.allocations) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 1)
+    }
+    if !self.bootID.isEmpty {
+      try visitor.visitSingularStringField(value: self.bootID, fieldNumber: 2)
+    }
+    if !self.allocations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.allocations, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_AssertAllocationsRequest, rhs: Roost_Registry_V1_AssertAllocationsRequest) -> Bool {
+    if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.bootID != rhs.bootID {return false}
+    if lhs.allocations != rhs.allocations {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Registry_V1_AssertAllocationsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AssertAllocationsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Registry_V1_AssertAllocationsResponse, rhs: Roost_Registry_V1_AssertAllocationsResponse) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

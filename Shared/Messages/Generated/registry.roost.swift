@@ -19,6 +19,12 @@ public protocol Roost_Registry_V1_RegistryService: Sendable {
     func iceServers(_ request: Roost_Registry_V1_IceServersRequest, context: CallContext) async throws -> Roost_Registry_V1_IceServersResponse
     /// Takes a node out of placement, or back in.
     func drainNode(_ request: Roost_Registry_V1_DrainNodeRequest, context: CallContext) async throws -> Roost_Registry_V1_DrainNodeResponse
+    /// Whether a user may have one more TURN allocation, counted over all turn servers. Idempotent.
+    func reserveAllocation(_ request: Roost_Registry_V1_ReserveAllocationRequest, context: CallContext) async throws -> Roost_Registry_V1_ReserveAllocationResponse
+    /// These allocations are over, and count no more.
+    func releaseAllocations(_ request: Roost_Registry_V1_ReleaseAllocationsRequest, context: CallContext) async throws -> Roost_Registry_V1_ReleaseAllocationsResponse
+    /// These allocations stand: said again every 30 s, so that they go on counting, also in a Redis that came back empty.
+    func assertAllocations(_ request: Roost_Registry_V1_AssertAllocationsRequest, context: CallContext) async throws -> Roost_Registry_V1_AssertAllocationsResponse
 }
 
 /// Calls roost.registry.v1.Registry.
@@ -63,6 +69,21 @@ public struct Roost_Registry_V1_RegistryClient: Sendable {
     public func drainNode(_ request: Roost_Registry_V1_DrainNodeRequest, options: CallOptions = .unary) async throws(BusStatus) -> Roost_Registry_V1_DrainNodeResponse {
         try await caller.unary("/roost.registry.v1.Registry/DrainNode", request, options: options)
     }
+
+    /// Whether a user may have one more TURN allocation, counted over all turn servers. Idempotent.
+    public func reserveAllocation(_ request: Roost_Registry_V1_ReserveAllocationRequest, options: CallOptions = .unary) async throws(BusStatus) -> Roost_Registry_V1_ReserveAllocationResponse {
+        try await caller.unary("/roost.registry.v1.Registry/ReserveAllocation", request, options: options)
+    }
+
+    /// These allocations are over, and count no more.
+    public func releaseAllocations(_ request: Roost_Registry_V1_ReleaseAllocationsRequest, options: CallOptions = .unary) async throws(BusStatus) -> Roost_Registry_V1_ReleaseAllocationsResponse {
+        try await caller.unary("/roost.registry.v1.Registry/ReleaseAllocations", request, options: options)
+    }
+
+    /// These allocations stand: said again every 30 s, so that they go on counting, also in a Redis that came back empty.
+    public func assertAllocations(_ request: Roost_Registry_V1_AssertAllocationsRequest, options: CallOptions = .unary) async throws(BusStatus) -> Roost_Registry_V1_AssertAllocationsResponse {
+        try await caller.unary("/roost.registry.v1.Registry/AssertAllocations", request, options: options)
+    }
 }
 
 extension BusRouter {
@@ -75,5 +96,8 @@ extension BusRouter {
         serverStreaming("/roost.registry.v1.Registry/WatchRooms") { try await service.watchRooms($0, replies: $1, context: $2) }
         unary("/roost.registry.v1.Registry/IceServers") { try await service.iceServers($0, context: $1) }
         unary("/roost.registry.v1.Registry/DrainNode") { try await service.drainNode($0, context: $1) }
+        unary("/roost.registry.v1.Registry/ReserveAllocation") { try await service.reserveAllocation($0, context: $1) }
+        unary("/roost.registry.v1.Registry/ReleaseAllocations") { try await service.releaseAllocations($0, context: $1) }
+        unary("/roost.registry.v1.Registry/AssertAllocations") { try await service.assertAllocations($0, context: $1) }
     }
 }
