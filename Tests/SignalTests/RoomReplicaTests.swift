@@ -74,15 +74,23 @@ private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
     #expect(!replica.isEnded)
 }
 
+/// What a replica makes of events, one after the other.
+private func outcomes(_ events: [Roost_Rooms_V1_RoomEvent], of replica: inout RoomReplica) -> [RoomReplica.Outcome] {
+    var outcomes: [RoomReplica.Outcome] = []
+    for event in events { outcomes.append(replica.apply(event)) }
+    return outcomes
+}
+
 @Test func `a message said again in the room's next life is known, and its number stays in order`() {
     var replica = RoomReplica(state: state(epoch: 1, seq: 4))
-    #expect([said(5, "1"), said(6, "1", by: "b")].map { replica.apply($0) } == [.applied, .applied])
+    let before = outcomes([said(5, "1"), said(6, "1", by: "b")], of: &replica)
+    #expect(before == [.applied, .applied])
 
     // The node died; the new one starts from here, and the member's signal repeats what had no answer.
-    #expect(replica.replace(with: state(epoch: 2, seq: 6)))
-    #expect(replica.apply(joined(7, "a")) == .applied)
-    #expect(replica.apply(said(8, "1")) == .saidBefore)
-    #expect(replica.apply(said(9, "2")) == .applied)
+    let isNewer = replica.replace(with: state(epoch: 2, seq: 6))
+    #expect(isNewer)
+    let after = outcomes([joined(7, "a"), said(8, "1"), said(9, "2")], of: &replica)
+    #expect(after == [.applied, .saidBefore, .applied])
 
     let events = replica.events(after: 6) ?? []
     #expect(events.map(\.seq) == [7, 8, 9])
@@ -92,8 +100,9 @@ private func state(epoch: UInt64, seq: UInt64) -> Roost_Rooms_V1_RoomState {
 @Test func `remembered messages are bounded, the oldest forgotten first`() {
     var replica = RoomReplica(state: state(epoch: 1, seq: 0))
     let limit = UInt64(RoomReplica.messageLimit)
-    for seq in 1...limit + 1 { #expect(replica.apply(said(seq, "\(seq)")) == .applied) }
+    let first = outcomes((1...limit + 1).map { said($0, "\($0)") }, of: &replica)
+    #expect(first.allSatisfy { $0 == .applied })
 
-    #expect(replica.apply(said(limit + 2, "2")) == .saidBefore)
-    #expect(replica.apply(said(limit + 3, "1")) == .applied)
+    let again = outcomes([said(limit + 2, "2"), said(limit + 3, "1")], of: &replica)
+    #expect(again == [.saidBefore, .applied])
 }

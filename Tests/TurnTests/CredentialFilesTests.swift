@@ -11,14 +11,14 @@ import Turn
             alice:correct horse:battery
             user=bob:0x00112233445566778899aabbccddeeff
             """)
-        defer { unlink(path) }
+        defer { unsafe unlink(path) }
         _ = try CredentialFiles.users(at: path, realm: "roost.test")
     }
 
     @Test(arguments: ["alice", ":secret", "alice:0x12", "alice:0xzz112233445566778899aabbccddeeff"])
     func `a line that is no user is refused, and never repeated in the message`(line: String) throws {
         let path = try written("bob:fine\n\(line)\n")
-        defer { unlink(path) }
+        defer { unsafe unlink(path) }
         let failure = #expect(throws: ServiceFailure.self) { try CredentialFiles.users(at: path, realm: "roost.test") }
         #expect(failure?.message.contains(line) == false)
     }
@@ -27,12 +27,12 @@ import Turn
         let old = "0123456789abcdef", new = "fedcba9876543210"
         for (text, expected) in [(old, [old]), ("\(new)\n# before:\n\(old)\n", [new, old])] {
             let path = try written(text)
-            defer { unlink(path) }
+            defer { unsafe unlink(path) }
             #expect(try CredentialFiles.secrets(at: path).count == expected.count)
         }
         for text in ["", "short\n", "\(old)\n\(old)\n\(old)\n"] {
             let path = try written(text)
-            defer { unlink(path) }
+            defer { unsafe unlink(path) }
             #expect(throws: ServiceFailure.self) { try CredentialFiles.secrets(at: path) }
         }
         #expect(throws: ServiceFailure.self) { try CredentialFiles.secrets(at: "/nowhere/secrets") }
