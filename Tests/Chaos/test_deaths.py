@@ -8,57 +8,115 @@ import time
 import psutil
 import pytest
 
-from calls import accept, call, connected, idle, media_goes_on, ring, sees_picture
+from calls import call, connected, idle, media_goes_on, sees_picture
 from cluster import BUILD, ROOT, Cluster, free_ports
 from waiting import stays_true, wait_until
+from wire import Wire, new_key, room_id
 
-# From the death to a whole page. The promise is 5 s; two browsers that encode video on 2 cores take their share of the machine.
+# From the death to a whole page, and to a new call that stands.
 WHOLE_AGAIN = 5.0
+# Pictures come 20 times a second; two browsers that encode video on 2 cores, beside programs that start, miss some of them.
+LONGEST_STILL = 2.0
+
+# Notes when frames are shown in the other's tile: media that stopped for a while cannot hide behind a counter that grew later.
+WATCH_FRAMES = """
+const video = document.querySelector('[data-testid=tile] video');
+const seen = (window.framesSeen = { longest: 0, last: performance.now(), count: 0 });
+const shown = () => {
+    const now = performance.now();
+    seen.longest = Math.max(seen.longest, now - seen.last);
+    seen.last = now;
+    seen.count += 1;
+    video.requestVideoFrameCallback(shown);
+};
+video.requestVideoFrameCallback(shown);
+return true;
+"""
+
+
+def longest_still(tab) -> float:
+    """The longest time without a new picture since `WATCH_FRAMES`, in seconds."""
+    seen = tab.run("return {...window.framesSeen, now: performance.now()}")
+    assert seen["count"] > 0, "no picture was shown at all"
+    return max(seen["longest"], seen["now"] - seen["last"]) / 1000
+
+
+def is_whole(cluster, victim: str, old: int, tabs) -> bool:
+    """The victim runs again, every service is ready, and both pages are connected and signed in."""
+    if cluster.service(victim).pid == old or not cluster.is_whole():
+        return False
+    return all(r["connection"] == "open" and r["state"] == "signed-in" for r in (tab.report() for tab in tabs))
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("victim", ["signal-1", "registry-1", "sfu", "turn-1", "redis"])
-def test_a_call_outlives_a_death_and_the_next_call_works(person, cluster, victim):
+@pytest.mark.parametrize(
+    ("victim", "how"),
+    [(victim, signal.SIGKILL) for victim in ("signal-1", "registry-1", "sfu", "turn-1", "redis")]
+    + [(victim, signal.SIGTERM) for victim in ("signal-1", "registry-1", "sfu", "turn-1")],
+    ids=lambda value: {signal.SIGKILL: "kill", signal.SIGTERM: "term"}.get(value, value),
+)
+def test_a_call_outlives_a_death_and_the_next_call_works(person, cluster, victim, how):
     ann, bob = person("Ann"), person("Bob")
     call(ann, bob)
     sees_picture(ann)
     sees_picture(bob)
     if victim == "sfu":
         victim = ann.report()["node"]
-    if victim == "redis":
-        victim = next(s.id for s in cluster.services() if s.kind == "redis" or s.id.startswith("redis"))
-
-    old = cluster.kill(victim)
-    died = time.monotonic()
-    media_goes_on(ann, bob)
-    cluster.wait_restarted(victim, old)
-    cluster.wait_whole(20)
     for tab in (ann, bob):
-        tab.report_where(lambda r: r["connection"] == "open" and r["state"] == "signed-in", f"{tab.name}'s page is whole")
+        tab.run(WATCH_FRAMES)
+
+    old = cluster.kill(victim, how)
+    died = time.monotonic()
+    wait_until(lambda: is_whole(cluster, victim, old, (ann, bob)), "everything is whole again", 20, seen=cluster.describe)
     whole = time.monotonic() - died
-    # The call itself is still there, and can be ended as any other.
-    media_goes_on(ann, bob)
+    # The call is still there, with pictures all the while, and can be ended as any other.
+    still = max(longest_still(ann), longest_still(bob))
     for tab in (ann, bob):
         assert tab.report()["call"]["state"] == "connected"
+    ann.run("window.roost.hangUp(); return true")
+    for tab in (ann, bob):
+        tab.report_where(lambda r: r["call"] is None, "the call is over")
+    # By script, as quick as people cannot be: the time is the cluster's.
+    bob.run("void window.roost.call(arguments[0]).catch(() => {}); return true", ann.name)
+    ann.report_where(lambda r: r["call"] and r["call"]["state"] == "ringing", "the next call rings")
+    rings = time.monotonic() - died
+    ann.run("await window.roost.accept(); return true")
+    connected(ann)
+    connected(bob)
+    stands = time.monotonic() - died
+    print(
+        f"{victim}: whole again after {whole:.1f} s, the next call rang after {rings:.1f} s and stood after {stands:.1f} s; "
+        f"longest time without a new picture {still:.2f} s"
+    )
+    sees_picture(bob)
+    assert whole < WHOLE_AGAIN, f"{victim}: whole again only after {whole:.1f} s"
+    assert stands < WHOLE_AGAIN, f"{victim}: the next call stood only after {stands:.1f} s (whole after {whole:.1f} s)"
+    assert still < LONGEST_STILL, f"{victim}: no new picture for {still:.1f} s"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(120)
+def test_media_goes_on_long_after_a_death(person, cluster):
+    """What a death takes away later (a lease, a time limit, a consent check) shows only after a while."""
+    ann, bob = person("Ann"), person("Bob")
+    call(ann, bob)
+    sees_picture(ann)
+    for id in ("registry-1", ann.report()["node"]):
+        old = cluster.kill(id)
+        cluster.wait_restarted(id, old)
+    # Longer than a lease (3 s), the wait for absent members (10 s) and a member's own return.
+    stays_true(lambda: all(t.report()["call"]["state"] == "connected" for t in (ann, bob)), "the call goes on", 15, every=0.5)
+    media_goes_on(ann, bob)
     ann.click("Hang up")
     bob.sees(f"{ann.name} hung up")
     idle(ann)
     idle(bob)
-    # A new call works, and people see each other.
-    ring(bob, ann)
-    accept(ann)
-    connected(ann)
-    sees_picture(bob)
-    print(f"{victim}: whole again after {whole:.1f} s")
-    assert whole < 3 * WHOLE_AGAIN, f"{victim}: whole again only after {whole:.1f} s"
 
 
 @pytest.mark.parametrize("victim", ["signal-1", "registry-1", "sfu-1", "turn-1", "redis"])
 def test_within_five_seconds_of_a_death_a_call_can_be_placed(wire, cluster, victim):
     """The same without browsers, so that the figure is the cluster's alone."""
-    from wire import Wire, new_key, room_id
-
     if victim == "redis":
         victim = next(s.id for s in cluster.services() if s.kind == "redis" or s.id.startswith("redis"))
     cluster.kill(victim)
@@ -84,6 +142,39 @@ def test_within_five_seconds_of_a_death_a_call_can_be_placed(wire, cluster, vict
     wait_until(placed, "a call is placed", 30, every=0.1, seen=cluster.describe)
     took = time.monotonic() - died
     assert took < WHOLE_AGAIN, f"a call could be placed only {took:.1f} s after the death of {victim}"
+    cluster.wait_whole(20)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
+def test_every_message_arrives_once_and_in_order_though_the_rooms_node_dies(wire, cluster, how):
+    """A message whose answer died with the node is said again to the next one: that may not be heard."""
+    ann, bob = wire("Ann"), wire("Bob")
+    room = room_id()
+    media = {"audio": True, "video": True, "screen": False}
+    state = ann.ask("call", room=room, to=bob.session["person"], video=True, media=media)["room"]
+    bob.hear("ring", room=room)
+    bob.ask("join", room=room, kind="call", topology="auto", media=media)
+    ann.hear("event", room=room, kind="joined")
+    asked = []
+    for number in range(120):
+        if number in (40, 80):
+            cluster.kill(state["node"], how)
+        # Several on their way at once, as candidates are; below what a member may send (50 a second).
+        asked.append(ann.start("send", room=room, to=None, message={"type": "chat", "body": number}))
+        time.sleep(0.03)
+        if number == 60:
+            state = wait_until(lambda: (ann.pump(0.05), ann.hear("room", timeout=5)["state"])[1], "the room is told anew")
+    for id in asked:
+        ann.answer(id)
+
+    heard = []
+    while not heard or heard[-1] != 119:
+        event = bob.hear("event", room=room)
+        assert event["kind"] != "left" and event["kind"] != "ended", event
+        if event["kind"] == "message":
+            heard.append(event["message"]["body"])
+    assert heard == list(range(120))
+    bob.hears_no("event", 1.0, room=room, kind="message")
     cluster.wait_whole(20)
 
 
