@@ -148,7 +148,7 @@ let package = Package(
             tests("Addresses"),
             tests("STUN", ["Bytes", "Addresses"]),
             tests("TURN", ["Time", "Bytes", "Addresses", "STUN", "TURNServer"]),
-            tests("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN"]),
+            tests("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN", "CAllocations"]),
             .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
             tests("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO", "COpenSSL", "CAllocations"]),
             tests("Bus", nio + ["Time", protobuf, logging]),

@@ -1,7 +1,8 @@
 internal import Synchronization
 internal import Time
 
-/// What the workers of a process count together: allocations and bandwidth, of each user and in all.
+/// What the workers of a process count together: allocations and bandwidth, of each user and in all; and where their relays
+/// are.
 ///
 /// Behind a lock, so the machines come here seldom: for an allocation, and for a portion of bandwidth of some milliseconds.
 public final class SharedLimits: Sendable {
@@ -18,6 +19,7 @@ public final class SharedLimits: Sendable {
     }
 
     private let state = Mutex(State())
+    let relays = SharedRelays()
 
     /// Nothing is used yet.
     public init() {}

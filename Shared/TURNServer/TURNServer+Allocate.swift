@@ -125,6 +125,7 @@ extension TURNServer {
             address: configuration.advertised(relay.local.address), port: relay.local.port)
         table.insert(
             Relay(allocation: Int32(allocation), local: relay.local, advertised: advertised), number: relay.id)
+        limits.relays.insert(advertised)
     }
 
     /// The success that a retransmission gets, too.

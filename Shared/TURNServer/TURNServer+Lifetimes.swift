@@ -59,6 +59,7 @@ extension TURNServer {
         guard number >= 0 else { return }
         table.removeChannels(of: allocation) { $0.peer.address.family == family }
         table.removePermissions(of: allocation) { $0.address.family == family }
+        limits.relays.remove(table.relays[Int(number)].advertised)
         table.removeRelay(Int(number))
         release(.closeRelay(RelayID(Int(number))))
         if family == .v4 {

@@ -18,24 +18,25 @@ extension TURNServer {
         output: inout OutputRawSpan
     ) throws(Refusal) -> TURNAction {
         let allocation = try allocation(of: request, credentials)
-        var peers: [Endpoint] = []
+        // Each address once, so that a message with thousands of peers costs no more than the limit's worth.
+        var addresses: Set<IPAddress> = []
         do throws(STUNError) {
-            try message.forEachPeerAddress { peers.append($0) }
+            try message.forEachPeerAddress { addresses.insert($0.address) }
         } catch {
             throw Refusal(error)
         }
-        guard !peers.isEmpty else { throw Refusal(.badRequest) }
-        var isByPort: [Bool] = []
-        var fresh: Set<IPAddress> = []
-        for peer in peers {
-            isByPort.append(try judge(peer.address, of: allocation))
-            if table.permission(for: peer.address, of: allocation) == nil { fresh.insert(peer.address) }
+        guard !addresses.isEmpty else { throw Refusal(.badRequest) }
+        guard addresses.count <= configuration.permissionLimit else { throw Refusal(.insufficientCapacity) }
+        var peers: [(address: IPAddress, isByPort: Bool)] = []
+        var count = Int(table.allocations.rows[allocation].permissionCount)
+        for address in addresses {
+            peers.append((address, try judge(address, of: allocation)))
+            if table.permission(for: address, of: allocation) == nil { count += 1 }
         }
-        let count = Int(table.allocations.rows[allocation].permissionCount)
-        guard count + fresh.count <= configuration.permissionLimit else { throw Refusal(.insufficientCapacity) }
+        guard count <= configuration.permissionLimit else { throw Refusal(.insufficientCapacity) }
         let expires = now + TURNServer.permissionLifetime
-        for (peer, isByPort) in zip(peers, isByPort) {
-            table.permit(peer.address, of: allocation, isByPort: isByPort, until: expires)
+        for peer in peers {
+            table.permit(peer.address, of: allocation, isByPort: peer.isByPort, until: expires)
         }
         heap.lower(allocation, to: expires)
         return succeed(request, output: &output) { (_, _) throws(STUNError) in }
@@ -95,15 +96,15 @@ extension TURNServer {
         }
     }
 
-    /// The policy's verdict; but this machine's own relays are nobody's private services, wherever they are.
+    /// The policy's verdict; but this process's own relays are nobody's private services, wherever they are.
     func verdict(on address: IPAddress) -> PeerPolicy.AddressVerdict {
         let verdict = configuration.policy.verdict(on: address)
-        return verdict == .refused(.range) && table.isOwn(address) ? .byPort : verdict
+        return verdict == .refused(.range) && limits.relays.hasAny(on: address) ? .byPort : verdict
     }
 
     /// Why a peer is refused; nil if it is allowed. Asked for each packet only where `verdict` says `byPort`.
     func refusal(of peer: Endpoint) -> PeerPolicy.Refusal? {
         guard let refusal = configuration.policy.refusal(of: peer) else { return nil }
-        return refusal == .range && table.relay(at: peer) != nil ? nil : refusal
+        return refusal == .range && limits.relays.hasOne(at: peer) ? nil : refusal
     }
 }

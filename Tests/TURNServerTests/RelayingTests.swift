@@ -1,4 +1,5 @@
 import Addresses
+import CAllocations
 import STUN
 import TURNServer
 import Testing
@@ -50,6 +51,33 @@ struct RelayingTests {
         #expect(server.allocationCount == 0)
         #expect(server.openRelays == 0)
         #expect(client.send([6], on: 0x4000) == .dropped(.noAllocation))
+    }
+
+    @Test(arguments: ["channel", "indications", "a limited bandwidth"])
+    func `nothing is allocated or retained for a packet`(way: String) throws {
+        let server = TestServer(
+            configuration {
+                if way == "a limited bandwidth" { ($0.userBandwidth, $0.totalBandwidth) = (1 << 40, 1 << 40) }
+            })
+        let client = TestClient(server, flow())
+        let relay = try #require(client.allocate()?.relayed.first)
+        client.permit(peer)
+        if way != "indications" { client.bind(0x4000, to: peer) }
+        let datagram =
+            way != "indications"
+            ? channelData(0x4000, [1, 2, 3])
+            : client.message(.indication, .send, isBare: true) { (writer, output) throws(STUNError) in
+                try writer.add(.xorPeerAddress, xorAddress: peer, to: &output)
+                try writer.addFlag(.data, to: &output)
+            }
+        allocation_counts_begin()
+        let relayed = server.relayOften(10_000, datagram, from: client.flow, [4, 5], at: relay, from: peer)
+        allocation_counts_end()
+        let counts = allocation_counts_now()
+        #expect(relayed == (10_000, 10_000))
+        #expect(counts.allocations < 20, "\(counts)")
+        #expect(counts.objects < 20, "\(counts)")
+        #expect(counts.retains < 20, "\(counts)")
     }
 
     @Test func `two clients of one server reach each other without leaving the process`() throws {

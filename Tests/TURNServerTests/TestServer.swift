@@ -119,6 +119,30 @@ final class TestServer {
         }
     }
 
+    /// The same datagrams over and over, without anything of the test's own around them; counts what was relayed.
+    func relayOften(
+        _ count: Int, _ datagram: [UInt8], from flow: Flow, _ data: [UInt8], at relay: Endpoint, from peer: Endpoint
+    ) -> (toPeers: Int, toClients: Int) {
+        guard let number = relays.firstIndex(of: relay) else { return (0, 0) }
+        let now = clock.now
+        var (toPeers, toClients) = (0, 0)
+        for _ in 0..<count {
+            var scratch = [512 of UInt8](repeating: 0)
+            var bytes = scratch.mutableSpan
+            unsafe bytes.withUnsafeMutableBytes { buffer in
+                var output = unsafe OutputRawSpan(buffer: buffer, initializedCount: 0)
+                if case .toPeer = machine.receive(datagram.span.raw, from: flow, now: now, output: &output) {
+                    toPeers += 1
+                }
+                let id = RelayID(number)
+                if case .toClient = machine.receive(data.span.raw, relay: id, peer: peer, now: now, output: &output) {
+                    toClients += 1
+                }
+            }
+        }
+        return (toPeers, toClients)
+    }
+
     func quotaAnswered(_ ticket: TURNTicket, user: String, granted: Bool) -> Outcome {
         run([]) { (machine, _, output) in
             machine.quotaAnswered(ticket, user: user, granted: granted, now: clock.now, output: &output)

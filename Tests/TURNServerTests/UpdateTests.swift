@@ -60,6 +60,30 @@ struct UpdateTests {
         #expect(ann.send([1], to: bobRelay) == .dropped(.refusedPeer), "it is nobody's relay any more")
     }
 
+    @Test func `relays of another worker may be reached on a private address, as long as they live`() throws {
+        let (clock, limits) = (TestServer.Clock(), SharedLimits())
+        let servers = (1...2).map { TestServer(configuration(), clock: clock, number: $0, limits: limits) }
+        for server in servers { server.hostV4 = ip("10.0.0.5") }
+        let ann = TestClient(servers[0], flow("198.18.1.1:1"))
+        let bob = TestClient(servers[1], flow("198.18.1.1:2"), username: "bob", password: "hunter2")
+        let annRelay = try #require(ann.allocate()?.relayed.first)
+        let bobRelay = try #require(bob.allocate()?.relayed.first)
+        #expect(ann.bind(0x4000, to: bobRelay)?.messageClass == .success)
+        #expect(bob.permit(annRelay)?.messageClass == .success)
+        #expect(ann.send([1], on: 0x4000) == .toPeer(from: annRelay, to: bobRelay, [1], dontFragment: false))
+        #expect(
+            servers[1].receive([1], at: bobRelay, from: annRelay).indication
+                == ReadIndication(peer: annRelay, data: [1]))
+        #expect(ann.bind(0x4001, to: at("10.0.0.5:22"))?.code == .forbidden)
+        ann.refresh(0)
+        #expect(servers[1].receive([1], at: bobRelay, from: annRelay) == .dropped(.refusedPeer))
+        bob.refresh(0)
+        let carol = TestClient(servers[0], flow("198.18.1.1:3"), username: "bob", password: "hunter2")
+        servers[0].hostV4 = ip("198.18.0.1")
+        carol.allocate()
+        #expect(carol.permit(bobRelay)?.code == .forbidden, "no relay is left there")
+    }
+
     @Test func `a shorter quota holds for those who come, a new realm for those who ask anew`() {
         let server = TestServer(configuration())
         let first = TestClient(server, flow("198.18.1.1:1"))
