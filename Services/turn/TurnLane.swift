@@ -153,6 +153,15 @@ struct TurnLane: ~Copyable {
         settle(&out)
     }
 
+    // The next two change nothing, and say that they might: to look into a lane from its worker, as one does for what cannot
+    // change, takes an allocation each time (the compiler makes a coroutine of it).
+
+    /// When `timeout` is due.
+    mutating func deadline() -> Instant { server.nextDeadline ?? .distantFuture }
+
+    /// Whether there are questions, or users whose allocations ended.
+    mutating func wantsMore() -> Bool { !questions.isEmpty || !released.isEmpty }
+
     mutating func takeQuestions() -> [Question] { exchange(&questions, with: []) }
     mutating func takeReleased() -> [String] { exchange(&released, with: []) }
 

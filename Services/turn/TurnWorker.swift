@@ -65,10 +65,7 @@ actor TurnWorker: PacketWorker {
 
     // MARK: The loop
 
-    var nextDeadline: Instant? {
-        guard let deadline = lane.server.nextDeadline else { return tickAt }
-        return min(deadline, tickAt)
-    }
+    var nextDeadline: Instant? { min(lane.deadline(), tickAt) }
 
     func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
         lane.receive(&batch, &out, now)
@@ -112,6 +109,7 @@ actor TurnWorker: PacketWorker {
 
     /// Takes the machine's questions and news to the fleet's quota. Nothing, but for an allocation.
     private func ask() {
+        guard lane.wantsMore() else { return }
         if !lane.questions.isEmpty {
             for question in lane.takeQuestions() {
                 Task {

@@ -7,6 +7,7 @@ final class LoopCore: Sendable {
     static let ringCapacity = 1024
     let epoll: Int32
     let event: Int32
+    let timer: Int32
     let statistics = LoopStatistics()
     private let ring = Mutex(JobRing(capacity: LoopCore.ringCapacity))
     /// `pthread_self()` of the loop's thread; 0 before it runs.
@@ -20,13 +21,23 @@ final class LoopCore: Sendable {
             pio_close(epoll)
             throw .cannotStart("event descriptor", code: -event)
         }
+        let timer = pio_timer_create()
+        guard timer >= 0 else {
+            pio_close(epoll)
+            pio_close(event)
+            throw .cannotStart("timer descriptor", code: -timer)
+        }
         self.epoll = epoll
         self.event = event
+        self.timer = timer
         let added = pio_epoll_add(epoll, event, Token.mailbox.bits, UInt32(PIO_READ))
         precondition(added == 0, "epoll refuses a fresh eventfd: errno \(-added)")
+        let watched = pio_timer_watch(epoll, timer, Token.timer.bits)
+        precondition(watched == 0, "epoll refuses a fresh timer: errno \(-watched)")
     }
 
     deinit {
+        pio_close(timer)
         pio_close(event)
         pio_close(epoll)
     }

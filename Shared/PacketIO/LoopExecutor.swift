@@ -1,5 +1,6 @@
 internal import CPacketIO
 internal import Synchronization
+internal import Time
 
 /// The executor of actors that live on one thread. The thread is its own, starts with it, and ends after its last actor.
 ///
@@ -117,7 +118,8 @@ final class LoopThread: Sendable {
         core.claimThread()
         var turn = LoopTurn()
         while true {
-            turn.wait(core, timeout: core.hasJobs ? 0 : -1)
+            let now = MonotonicClock.now
+            turn.wait(core, until: core.hasJobs ? now : nil, now: now)
             turn.runJobs(core, executor)
             if let loop = mail.next() { loop() }
             // Jobs keep their actors alive and these the executor, so there are none once it is gone.

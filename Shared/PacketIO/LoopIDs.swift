@@ -33,6 +33,8 @@ struct Token: Equatable {
 
     /// The mailbox's eventfd.
     static let mailbox = Token(bits: .max)
+    /// The loop's timer.
+    static let timer = Token(bits: .max - 1)
 
     var kind: Kind? { Kind(rawValue: bits >> 56) }
     var index: Int { Int(UInt32(truncatingIfNeeded: bits)) }

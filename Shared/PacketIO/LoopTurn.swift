@@ -1,5 +1,6 @@
 internal import CPacketIO
 internal import Synchronization
+internal import Time
 
 /// One turn's waiting and jobs, in memory that is used again.
 @safe struct LoopTurn: ~Copyable {
@@ -14,6 +15,8 @@ internal import Synchronization
     private(set) var count = 0
     /// Whether there may be jobs: the mailbox said so, or the last turn left some.
     private(set) var mayHaveJobs = true
+    /// When the loop's timer will wake it; nil once it has.
+    private var timerAt: Instant?
 
     init() {
         jobs.reserveCapacity(LoopTurn.jobLimit)
@@ -23,14 +26,32 @@ internal import Synchronization
 
     deinit { unsafe events.deallocate() }
 
-    /// Waits up to `timeout` nanoseconds, for ever if it is negative.
-    mutating func wait(_ core: LoopCore, timeout: Int64) {
-        let found = unsafe pio_epoll_wait(core.epoll, events, Int32(LoopTurn.eventLimit), timeout)
+    /// Waits until something is ready, or a deadline has come (nil: there is none). `now` is not later than the present.
+    ///
+    /// The timer is set only for a deadline that is earlier than what it is set for. So deadlines that move on with each packet
+    /// cost no call of the kernel, and a wait sets up no timer of its own; a wake-up too early is rare, and does no harm.
+    mutating func wait(_ core: LoopCore, until deadline: Instant?, now: Instant) {
+        var blocks = true
+        if mayHaveJobs {
+            blocks = false
+        } else if let deadline {
+            blocks = deadline > now
+            if blocks, timerAt.map({ deadline < $0 }) ?? true {
+                pio_timer_set(core.timer, deadline.nanoseconds)
+                timerAt = deadline
+            }
+        }
+        let found = unsafe pio_epoll_wait(core.epoll, events, Int32(LoopTurn.eventLimit), blocks ? 1 : 0)
         // Only EINTR can happen: then there is nothing, and the next turn waits again.
         count = max(0, Int(found))
-        for index in 0..<count where unsafe events[index].token == Token.mailbox.bits {
-            pio_eventfd_clear(core.event)
-            mayHaveJobs = true
+        for index in 0..<count {
+            let token = unsafe Token(bits: events[index].token)
+            if token == .mailbox {
+                pio_eventfd_clear(core.event)
+                mayHaveJobs = true
+            } else if token == .timer {
+                timerAt = nil
+            }
         }
     }
 

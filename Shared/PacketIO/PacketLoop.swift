@@ -57,7 +57,7 @@ final class PacketLoop<Worker: PacketWorker>: Sendable {
         let enter = WorkerTurn<Worker>()
         enter.begin(worker, &state)
         while !isStopping.load(ordering: .acquiring) {
-            turn.wait(core, timeout: turn.mayHaveJobs ? 0 : state.timeout)
+            turn.wait(core, until: state.wakeAt, now: state.now)
             if turn.mayHaveJobs { turn.runJobs(core, executor) }
             state.now = MonotonicClock.now
             enter.handle(worker, turn, contexts, listeners, core, &state)
@@ -86,13 +86,17 @@ struct LoopState: ~Copyable {
         self.out = out
     }
 
-    /// Nanoseconds to wait: none if there is work, -1 for ever. From the turn's beginning, so that the clock is read once a
-    /// turn: what the turn took is waited for too.
-    var timeout: Int64 {
-        if !out.streams.ready.isEmpty || !out.streams.failures.isEmpty { return 0 }
+    /// When the loop has to go on by itself: now if there is work, nil if nothing can happen.
+    var wakeAt: Instant? {
+        if !out.streams.ready.isEmpty || !out.streams.failures.isEmpty { return now }
         var next = min(deadline?.nanoseconds ?? .max, out.streams.nextDeadline)
         if let pausedUntil { next = min(next, pausedUntil.nanoseconds) }
-        return next == .max ? -1 : max(0, (Instant(nanoseconds: next) - now).nanoseconds)
+        return next == .max ? nil : Instant(nanoseconds: next)
+    }
+
+    /// Whether a stream's time is over, or listeners have rested enough.
+    var hasExpired: Bool {
+        out.streams.hasExpired || pausedUntil.map { $0 <= now } ?? false
     }
 
     /// Sends, and lets go of what was closed.

@@ -80,6 +80,9 @@ extension StreamTable {
         return earliest
     }
 
+    /// Whether some stream's time is over, or too many are opening.
+    var hasExpired: Bool { nextDeadline <= now || lists.openingCount > limits.opening }
+
     /// A stream whose time is over, and which.
     func expired() -> (index: Int, list: DeadlineList)? {
         for list in 0..<4 where lists.first[list] >= 0 {

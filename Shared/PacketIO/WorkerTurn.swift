@@ -65,9 +65,12 @@ struct WorkerTurn<Worker: PacketWorker> {
             case nil: continue
             }
         }
-        expire(worker, listeners, core, &state)
-        if let due = worker.nextDeadline, due <= state.now { worker.timeout(out: &state.out, now: state.now) }
+        if state.hasExpired { expire(worker, listeners, core, &state) }
         state.deadline = worker.nextDeadline
+        if let due = state.deadline, due <= state.now {
+            worker.timeout(out: &state.out, now: state.now)
+            state.deadline = worker.nextDeadline
+        }
     }
 
     // MARK: Sockets

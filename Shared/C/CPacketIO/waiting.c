@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,27 +34,34 @@ int pio_epoll_change(int epoll, int fd, uint64_t token, uint32_t events) {
 
 int pio_epoll_remove(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, fd, 0, 0); }
 
-int pio_epoll_wait(int epoll, pio_event *ready, int count, int64_t timeout_ns) {
+int pio_epoll_wait(int epoll, pio_event *ready, int count, int blocks) {
     struct epoll_event events[64];
     if (count > 64) count = 64;
-    int found;
-    if (timeout_ns <= 0) {
-        found = epoll_wait(epoll, events, count, timeout_ns < 0 ? -1 : 0);
-    } else {
-        struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
-        found = epoll_pwait2(epoll, events, count, &timeout, NULL);
-        if (found < 0 && errno == ENOSYS) {
-            // Linux before 5.11: whole milliseconds, rounded up so that a deadline is not polled for.
-            int64_t milliseconds = (timeout_ns + 999999) / 1000000;
-            found = epoll_wait(epoll, events, count, milliseconds > 1000000 ? 1000000 : (int)milliseconds);
-        }
-    }
+    int found = epoll_wait(epoll, events, count, blocks ? -1 : 0);
     if (found < 0) return -errno;
     for (int i = 0; i < found; i++) {
         ready[i].token = events[i].data.u64;
         ready[i].events = events[i].events;
     }
     return found;
+}
+
+int pio_timer_create(void) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int pio_timer_watch(int epoll, int fd, uint64_t token) {
+    // Edge-triggered, so that it need not be read.
+    return control(epoll, EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLET);
+}
+
+void pio_timer_set(int fd, int64_t at_ns) {
+    // Zero would disarm it.
+    if (at_ns < 1) at_ns = 1;
+    struct itimerspec at = {.it_value = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000}};
+    // Cannot fail: the descriptor is a timer, and the time is in range.
+    timerfd_settime(fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 int pio_eventfd_create(void) {

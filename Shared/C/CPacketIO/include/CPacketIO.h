@@ -165,8 +165,14 @@ int pio_epoll_create(void);
 int pio_epoll_add(int epoll, int fd, uint64_t token, uint32_t events);
 int pio_epoll_change(int epoll, int fd, uint64_t token, uint32_t events);
 int pio_epoll_remove(int epoll, int fd);
-// Waits up to timeout_ns (negative: for ever). Returns how many events were written, or -errno. At most 64.
-int pio_epoll_wait(int epoll, pio_event *events, int count, int64_t timeout_ns);
+// Waits for events if it `blocks`. Returns how many were written, or -errno. At most 64.
+int pio_epoll_wait(int epoll, pio_event *events, int count, int blocks);
+
+// A timer of CLOCK_MONOTONIC that wakes epoll once, at a moment; to set it again moves it. A timeout given to the wait itself
+// would be set up and taken down in the kernel each turn.
+int pio_timer_create(void);
+int pio_timer_watch(int epoll, int fd, uint64_t token);
+void pio_timer_set(int fd, int64_t at_ns);
 
 int pio_eventfd_create(void);
 void pio_eventfd_signal(int fd);
