@@ -242,7 +242,10 @@ public final class NodeAttachment: Sendable {
             beats.yield()
             logger.info("attached to a registry", metadata: ["registry": "\(attached.registryID)"])
         case .closeRoom(let close): await command(.closeRoom(room: close.room, epoch: close.epoch))
-        case .setDraining(let set): await command(.setDraining(set.draining))
+        case .setDraining(let set):
+            await command(.setDraining(set.draining))
+            // Confirmed at once: at the next regular beat a drain that was taken back meanwhile would come again.
+            beats.yield()
         case .storeAway: break
         case .allowedPeers(let allowed):
             await command(.allowedPeers(allowed.ranges.compactMap { NodePorts($0) }))
