@@ -32,13 +32,18 @@ public struct Advertisement: Sendable {
         guard hasCredentials else { return urls }
         urls += places.map { "turn:\($0)?transport=udp" }
         urls += Self.reachable(tcp, host).map { "turn:\($0)?transport=tcp" }
-        urls += Self.reachable(tls, host).map { "turns:\($0)?transport=tcp" }
+        urls += Self.reachable(tls, host).map { "turns:\(Self.named($0))?transport=tcp" }
         return urls
     }
 
     /// Whether an item of `--advertise` is a whole URL.
     static func isURL(_ item: String) -> Bool {
         ["stun:", "stuns:", "turn:", "turns:"].contains { item.hasPrefix($0) }
+    }
+
+    /// A name where there is one without asking: Firefox (ESR 153) does not try TLS to an address, and says nothing.
+    private static func named(_ endpoint: Endpoint) -> String {
+        endpoint.address.isLoopback ? "localhost:\(endpoint.port)" : endpoint.description
     }
 
     private static func reachable(_ bound: [Endpoint], _ host: [IPAddress]) -> [Endpoint] {

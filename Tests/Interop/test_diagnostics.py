@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from check import add, cells, gather, open_check, reason, servers
+from check import add, cells, gather, open_check, reason, remove_all, servers
 from cluster import free_ports
 from page import serious_findings
 from test_page import get
@@ -41,6 +41,11 @@ def test_this_roosts_servers_are_filled_in_and_stun_works(page, kind):
     assert "126 | " in host["Priority"]
 
 
+def by_address(url: str) -> bool:
+    """TLS to a server without a name: Firefox does not try it."""
+    return url.startswith("turns:") and "localhost" not in url
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_relaying_works_over_each_transport(page, kind):
     tab = page(kind)
@@ -50,14 +55,16 @@ def test_relaying_works_over_each_transport(page, kind):
     relays = [row for row in cells(tab, "candidates") if row["Type"] == "relay"]
     assert {row["Relay protocol"] for row in relays} == {"udp", "tcp", "tls"}
     for row in relays:
-        assert row["Server"].startswith("turns:" if row["Relay protocol"] == "tls" else "turn:"), row
-    assert {reason(tab, url) for url in servers(tab)} <= {"works", "same-address"}
+        expected = "turns:" if row["Relay protocol"] == "tls" else "turn:"
+        assert row["Server"].startswith(expected) or (kind == "firefox" and row["Server"] == ""), row
+    for url in servers(tab):
+        assert reason(tab, url) in (("needs-name",) if by_address(url) and kind == "firefox" else ("works", "same-address")), url
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_password_is_told_from_a_server_that_is_away(page, kind):
     tab = page(kind)
-    relays = [url for url in servers(tab) if url.startswith("turn")]
+    relays = [url for url in servers(tab) if url.startswith("turn") and not (by_address(url) and kind == "firefox")]
     for url in relays:
         add(tab, url, "9999999999:ann", "wrong")
     codes = gather(tab)
@@ -85,6 +92,7 @@ def test_this_roosts_turn_server_being_off_is_told(page, cluster, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_turn_server_that_is_off_is_said_to_be_unreachable(page, kind):
     tab = page(kind)
+    remove_all(tab)
     off = f"turn:127.0.0.1:{free_ports(1)}"
     add(tab, f"{off}?transport=tcp", "ann", "secret")
     add(tab, off, "ann", "secret")
@@ -211,7 +219,7 @@ def test_relay_only_offers_no_other_way(page):
     tab.click_element("return document.querySelector('[data-testid=policy-relay]')")
     codes = gather(tab)
     assert "nat-not-looked" in codes
-    assert cells(tab, "candidates") == []
+    assert {row["Type"] for row in cells(tab, "candidates")} == {"relay"}
 
 
 def test_the_check_is_done_by_keyboard_alone(page):

@@ -72,7 +72,9 @@ def test_a_symmetric_nat_is_told(request, url, who):
     assert not [each for each in servers(tab) if "127.0.0.1" in each], "the server's own loopback is of no use here"
     codes = gather(tab)
     assert codes[0] == "advice-relayed", tab.describe()
-    assert {"nat-symmetric", "stun-works", "turn-udp-works", "turn-tcp-works", "turn-tls-works"} <= set(codes)
+    assert {"nat-symmetric", "stun-works", "turn-udp-works", "turn-tcp-works"} <= set(codes)
+    # The server has no name here, and Firefox does not try TLS to an address.
+    assert who == "bob" or "turn-tls-works" in codes
     assert {row["Type"] for row in cells(tab, "candidates")} == {"host", "srflx", "relay"}
     mapped = [row for row in cells(tab, "candidates") if row["Type"] == "srflx"]
     assert {row["Address"] for row in mapped} in ({"11.7.0.11"}, {"11.7.0.12"})
@@ -113,7 +115,8 @@ def test_a_network_that_lets_no_udp_through_is_told_and_calls_go_by_tcp(at_home,
     cat = at_home(kind, net.home(refuse="meta l4proto udp"))
     codes = gather(open_check(cat, url))
     assert codes[0] == "advice-udp-blocked", cat.describe()
-    assert {"stun-fails", "turn-udp-fails", "turn-tcp-works", "turn-tls-works"} <= set(codes)
+    assert {"stun-fails", "turn-udp-fails", "turn-tcp-works"} <= set(codes)
+    assert kind == "firefox" or "turn-tls-works" in codes
     cat.sees("this network lets no UDP through")
     sign_in(ann, "Ann", url)
     sign_in(cat, "Cat", url)

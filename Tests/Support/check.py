@@ -31,6 +31,11 @@ def add(tab, url: str, username: str = "", credential: str = "") -> None:
     tab.click("Add server")
 
 
+def remove_all(tab) -> None:
+    for url in servers(tab):
+        tab.click(f"Remove {url}")
+
+
 def gather(tab) -> list[str]:
     """Presses the button and waits for the verdict; gives back its codes, advice first."""
     tab.run("document.querySelector('[data-testid=gather]').scrollIntoView({block: 'center'}); return true")

@@ -123,9 +123,10 @@ struct Plan: Sendable {
         let (port, tlsPort) = (options.turnPort + number - 1, options.turnTlsPort + number - 1)
         let isSecure = options.certificate != nil
         let hosts = ["127.0.0.1"] + (outwardAddress().map { [$0] } ?? [])
+        // Firefox does not try TLS to an address; elsewhere than here, that takes a name that only the operator knows.
         let urls = hosts.flatMap { host in
             ["stun:\(host):\(port)", "turn:\(host):\(port)?transport=udp", "turn:\(host):\(port)?transport=tcp"]
-                + (isSecure ? ["turns:\(host):\(tlsPort)?transport=tcp"] : [])
+                + (isSecure ? ["turns:\(host == "127.0.0.1" ? "localhost" : host):\(tlsPort)?transport=tcp"] : [])
         }
         let everywhere = "0.0.0.0:\(port),[::]:\(port)"
         return [

@@ -218,15 +218,20 @@ async function probe(server, { limitMs, signal }) {
     if (state === "aborted") return { reason: "aborted" };
     if (!isTurn && state === "complete" && isSilentSuccess(server, rows, errors)) return { reason: "same-address" };
     const error = errors.find(({ code }) => code !== UNREACHABLE) ?? errors[0];
-    if (!error) return { reason: "no-answer" };
+    // Firefox (ESR 153) leaves out TLS to an address, without a word: a certificate is for a name.
+    if (!error) return { reason: state === "timed-out" ? "no-answer" : server.transport === "tls" && isAddress(server.host) ? "needs-name" : "not-tried" };
     if (error.code !== UNREACHABLE) return { reason: error.code === 401 ? "credentials" : "refused", error };
     return { reason: /lookup/i.test(error.text) ? "not-found" : "unreachable", error };
   }
 }
 
+const isAddress = (host) => host.startsWith("[") || /^[\d.]+$/.test(host);
+
 /** Chromium tells no candidate when STUN says what the host knew; then some socket of the server's family has no error. */
 function isSilentSuccess({ host }, rows, errors) {
   const failed = new Set(errors.map((error) => error.port));
+  // Firefox has one error for the server, not one for each socket.
+  if (failed.has(null)) return false;
   const isV6 = host.startsWith("[");
   return rows.some((row) => row.type === "host" && row.protocol === "udp" && row.address?.includes(":") === isV6 && !failed.has(row.port));
 }

@@ -283,6 +283,9 @@ export interface ServerResult {
     | "unreachable"
     | "not-found"
     | "no-answer"
+    /** TLS to an address, which Firefox does not try. */
+    | "needs-name"
+    | "not-tried"
     | "malformed"
     | "aborted";
   /** The last error's code and text, where there was one. */

@@ -323,6 +323,8 @@ export default {
       unreachable: "Not reachable",
       "not-found": "No such host",
       "no-answer": "No answer",
+      "needs-name": "Not tried: this browser uses TLS only with a host name, not with an address",
+      "not-tried": "Not tried by this browser",
       malformed: "Not understood by this browser",
       aborted: "Stopped",
     },

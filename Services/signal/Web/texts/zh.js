@@ -323,6 +323,8 @@ export default {
       unreachable: "无法到达",
       "not-found": "找不到主机",
       "no-answer": "没有回应",
+      "needs-name": "没有尝试：这个浏览器的 TLS 只用于主机名，不用于地址",
+      "not-tried": "这个浏览器没有尝试",
       malformed: "浏览器不认识这个地址",
       aborted: "已停止",
     },
