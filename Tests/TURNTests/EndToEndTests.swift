@@ -128,9 +128,10 @@ struct EndToEndTests {
         let channel = try network.withClient { (client) in try client.bind(inside) }
         try network.run(for: .seconds(1))
 
-        #expect(
-            Array(network.events.dropFirst()) == [
-                .notPermitted(inside.address, .refused(.forbidden)), .notBound(channel, inside, .refused(.forbidden)),
-            ])
+        // The network may turn the two requests round.
+        let refused = Array(network.events.dropFirst())
+        #expect(refused.count == 2)
+        #expect(refused.contains(.notPermitted(inside.address, .refused(.forbidden))))
+        #expect(refused.contains(.notBound(channel, inside, .refused(.forbidden))))
     }
 }
