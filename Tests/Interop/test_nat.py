@@ -108,6 +108,8 @@ def test_a_call_between_two_symmetric_nats_is_relayed(ann, bob, url):
     sign_in(bob, "Bob", url)
     call(ann, bob)
     see_and_hear_by_relay(ann, bob)
+    bob.click("Hang up")
+    ann.sees("Bob hung up")
 
 
 @pytest.mark.parametrize("kind", ["chromium", "firefox"])
@@ -119,8 +121,10 @@ def test_a_network_that_lets_no_udp_through_is_told_and_calls_go_by_tcp(at_home,
     assert kind == "firefox" or "turn-tls-works" in codes
     cat.sees("this network lets no UDP through")
     sign_in(ann, "Ann", url)
-    sign_in(cat, "Cat", url)
+    # A name of its own: the page of the other kind is still there.
+    sign_in(cat, f"Cat-{kind}", url)
     call(cat, ann)
     see_and_hear_by_relay(cat, ann)
     cat.report_where(lambda r: (r["call"]["relay"]["here"] or {}).get("protocol") in ("tcp", "tls"), "it goes over TCP")
     cat.click("Hang up")
+    ann.sees(f"Cat-{kind} hung up")
