@@ -262,7 +262,7 @@ export default {
   connection: {
     title: "Connection",
     relayOnly: "Relay only",
-    relayOnlyHint: "Calls go through the server, so the other side does not learn your address. They may take a little longer to arrive.",
+    relayOnlyHint: "Calls go through the server, so the other side does not learn your address. They may take a little longer to arrive. Sure from the next call on.",
     check: "Check your connection",
   },
 

@@ -262,7 +262,7 @@ export default {
   connection: {
     title: "连接",
     relayOnly: "仅用中继",
-    relayOnlyHint: "通话经服务器转发，对方不会知道你的地址；延迟可能略有增加。",
+    relayOnlyHint: "通话经服务器转发，对方不会知道你的地址；延迟可能略有增加。从下一次通话起一定生效。",
     check: "检查网络连接",
   },
 
