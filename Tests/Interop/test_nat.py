@@ -43,8 +43,8 @@ def url(net) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def at_home() -> Iterator:
-    """`at_home("firefox", home)` is a browser's page in a home."""
+def at_home(net) -> Iterator:
+    """`at_home("firefox", home)` is a browser's page in a home. It ends before the homes do."""
     with ExitStack() as stack:
 
         def start(kind: str, home: Namespace) -> Inside:
