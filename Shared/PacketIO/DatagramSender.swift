@@ -233,7 +233,7 @@ struct SendTally {
     }
 }
 
-/// Proof: it owns its memory alone and gives none of it out.
+/// Proof, of all three: parts of `LoopIO`, which cannot be copied; each owns its memory alone and gives none of it out.
 extension DatagramSender: @unchecked Sendable {}
 extension SendQueue: @unchecked Sendable {}
 extension SocketTable: @unchecked Sendable {}

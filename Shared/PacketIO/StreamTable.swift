@@ -206,4 +206,6 @@ struct StreamTally {
     }
 }
 
+/// Proof: a part of `LoopIO`, which cannot be copied; its slots, buffers and TLS sessions are its own, it gives none of them
+/// out, and so they are only touched where `LoopIO` is held exclusively: on the loop's thread.
 extension StreamTable: @unchecked Sendable {}

@@ -44,6 +44,8 @@ public final class TLSContext: Sendable {
 
 /// Owns an SSL_CTX; connections made of it hold it too.
 @safe private final class Settings: Sendable {
+    // Proof: never changed once it is made, freed with its last owner, and OpenSSL counts an SSL_CTX's references
+    // atomically, so several loops may make connections of one.
     nonisolated(unsafe) let context: OpaquePointer
 
     init(_ context: OpaquePointer) { unsafe self.context = context }
