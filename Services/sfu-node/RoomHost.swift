@@ -92,8 +92,7 @@ package actor RoomHost {
 
     /// See `RoomTable.join`.
     package func join(_ join: RoomTable.Join) throws(RoomRefusal) -> RoomState {
-        guard !isGoingDown else { throw .draining }
-        return try perform { table, now throws(RoomRefusal) in try table.join(join, now: now) }
+        try perform { table, now throws(RoomRefusal) in try table.join(join, now: now) }
     }
 
     /// See `RoomTable.leave`.
@@ -179,6 +178,8 @@ package actor RoomHost {
     private func perform<T: Sendable>(
         _ body: (inout RoomTable, Moment) throws(RoomRefusal) -> T
     ) throws(RoomRefusal) -> T {
+        // What is done after the readers were sent elsewhere would be answered and heard by nobody.
+        guard !isGoingDown else { throw .draining }
         defer { flush() }
         return try body(&table, clock())
     }

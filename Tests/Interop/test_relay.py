@@ -45,14 +45,21 @@ def test_a_relayed_call_is_seen_and_heard_by_both(person, caller_kind, callee_ki
         says(tab, "Path Relayed", f"Relay on your side TURN over {name}", f"Relay on {other.name}'s side TURN over {name}")
 
 
-def test_who_alone_is_behind_the_relay_is_said_to_both(person):
+def test_who_is_behind_which_relay_is_said_to_both(person):
+    """Ann may only use a relay over TLS. Whether Bob takes one besides is his browser's choice: both say the same of it."""
     ann, bob = person("Ann", query="&policy=relay&turn=tls"), person("Bob")
     call(ann, bob)
     for tab in (ann, bob):
         hears(tab)
         sees_picture(tab)
-    relayed(ann, here="tls", there=None)
-    relayed(bob, here=None, there="tls")
+    relayed(ann, here="tls")
+    relayed(bob, there="tls")
+
+    def same() -> bool:
+        of_bob = [tab.report()["call"]["relay"][side] for tab, side in ((ann, "there"), (bob, "here"))]
+        return (of_bob[0] or {}).get("protocol") == (of_bob[1] or {}).get("protocol") != "tls"
+
+    wait_until(same, "both say the same of Bob's side", seen=lambda: [tab.report()["call"]["relay"] for tab in (ann, bob)])
     says(ann, "Relay on your side TURN over TLS")
     says(bob, f"Relay on {ann.name}'s side TURN over TLS")
 

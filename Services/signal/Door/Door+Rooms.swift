@@ -5,8 +5,10 @@ import Messages
 import Time
 
 extension Door {
-    /// How long a request waits for a room's new node: detection and placement take under 2 s.
-    private static let patience = Interval.seconds(8)
+    /// How long a request waits for a room's new node: detection and placement take under 2 s, on a crowded host a few more.
+    private static let patience = Interval.seconds(12)
+    /// How long a node may not know a room that this signal follows: it began anew, and members are on their way back in.
+    private static let strangeFor = Interval.seconds(2)
     /// For one try: a node answers within milliseconds or is in trouble. Tries are idempotent, so a slow one costs nothing.
     private static let tryFor = CallOptions(timeout: .seconds(1))
 
@@ -65,8 +67,7 @@ extension Door {
                     if created { await release(placement) }
                     throw status
                 }
-                let again = code == .unavailable || code == .deadlineExceeded || code == .failedPrecondition
-                guard again || code == .notFound, MonotonicClock.now < deadline else { throw status }
+                guard code.isOfTheWay || code == .notFound, MonotonicClock.now < deadline else { throw status }
                 dead = placement
                 try await Task.sleep(for: .milliseconds(100))
             }
@@ -97,14 +98,20 @@ extension Door {
         _ room: String, _ body: @Sendable (Roost_Rooms_V1_RoomsClient) async throws(BusStatus) -> Reply
     ) async throws -> Reply {
         let deadline = MonotonicClock.now + Self.patience
+        var strangeUntil: Instant?
         while true {
             guard let hub = hubs[room] else { throw RequestError(.gone, "This call or room is over.") }
             if !hub.isRecovering {
                 do throws(BusStatus) {
                     return try await body(try rooms(hub.placement))
                 } catch {
-                    let again = error.code == .unavailable || error.code == .deadlineExceeded
-                    guard again || error.code == .failedPrecondition else { throw error }
+                    if error.code == .notFound {
+                        let until = strangeUntil ?? MonotonicClock.now + Self.strangeFor
+                        guard MonotonicClock.now < until else { throw error }
+                        strangeUntil = until
+                    } else if !error.code.isOfTheWay {
+                        throw error
+                    }
                 }
             }
             guard MonotonicClock.now < deadline else { throw BusStatus(.unavailable, "the room's node is away") }
@@ -173,5 +180,15 @@ extension Door {
             try await client.send(request, options: Self.tryFor)
         }
         return Answers.ok(id) { $0.field("seq", reply.seq) }
+    }
+}
+
+extension StatusCode {
+    /// Says something of the node or of the way to it, not of what was asked: the next try may reach another node.
+    fileprivate var isOfTheWay: Bool {
+        switch self {
+        case .unavailable, .deadlineExceeded, .failedPrecondition, .cancelled, .aborted, .unknown, .internal: true
+        default: false
+        }
     }
 }

@@ -111,7 +111,9 @@ actor Door {
             } catch {
                 let refusal = Self.refusal(error)
                 parts.metrics.errors.increment([refusal.code.rawValue])
-                parts.logger.debug(
+                // Whoever is told "try again" met a fault of ours.
+                parts.logger.log(
+                    level: refusal.code == .unavailable ? .warning : .debug,
                     "request refused", metadata: ["room": "\(room)", "reason": "\(request.type): \(error)"])
                 answer = Answers.error(id, refusal)
             }
