@@ -31,8 +31,9 @@ extension StreamTable {
     mutating func accept(from listener: Int, descriptor: Int32, mayBeTLS: Bool) -> Bool {
         for _ in 0..<StreamTable.acceptLimit {
             var slot = Slot()
+            // The kernel's own end of a dead peer comes later than ours, which knows more, and says so.
             let stream = unsafe pio_accept(
-                descriptor, &slot.remote, &slot.local, UInt32(clamping: limits.stallDeadline.milliseconds * 2))
+                descriptor, &slot.remote, &slot.local, UInt32(clamping: limits.stallDeadline.milliseconds * 4))
             guard stream >= 0 else {
                 switch -stream {
                 case EMFILE, ENFILE, ENOBUFS, ENOMEM: return false
@@ -166,6 +167,9 @@ extension StreamTable {
         return result == -Int64(EAGAIN) || result == -Int64(EINTR) ? .nothing : .ended(.failed)
     }
 
+    /// Where so much came at once, there is likely more: what OpenSSL reads ahead at most is a little more.
+    private static let readOnBytes = 16 << 10
+
     private mutating func readRecords(
         _ index: Int, _ session: OpaquePointer, _ memory: UnsafeMutableRawPointer, _ room: Int
     ) -> StreamReceipt {
@@ -175,6 +179,9 @@ extension StreamTable {
             let result = unsafe SSL_read(session, memory + total, Int32(clamping: room - total))
             if result > 0 {
                 total += Int(result)
+                // OpenSSL reads ahead: where it holds nothing back, the socket is most likely empty, and epoll knows if not.
+                // One more call of the kernel would only say so.
+                if total < StreamTable.readOnBytes, unsafe SSL_has_pending(session) == 0 { return .bytes(total) }
                 continue
             }
             let end: StreamEnd

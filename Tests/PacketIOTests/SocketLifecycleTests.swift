@@ -9,8 +9,11 @@ import Time
 actor Opener: PacketWorker {
     nonisolated let executor: LoopExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
-    private(set) var receipts: [(socket: Int, bytes: [UInt8])] = []
-    private(set) var opened: [Int] = []
+    private var received: [(socket: Int, bytes: [UInt8])] = []
+    private var ids: [Int] = []
+    /// Copies that the loop never touches: ThreadSanitizer does not see the counts by which arrays share.
+    var receipts: [(socket: Int, bytes: [UInt8])] { received.map { ($0.socket, $0.bytes.map { $0 }) } }
+    var opened: [Int] { ids.map { $0 } }
     /// Closes all other sockets at the first receipt.
     private let closesOthers: Int
     private var isTold: [UDPSocket] = []
@@ -25,11 +28,11 @@ actor Opener: PacketWorker {
 
     func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
         for index in 0..<batch.count {
-            receipts.append((batch.socket.index, [UInt8](copying: batch.bytes(index))))
+            received.append((batch.socket.index, [UInt8](copying: batch.bytes(index))))
             // Queued on the socket before it closes: must still leave.
             out.forward(batch.bytes(index), socket: batch.socket, from: nil, to: batch.remote(index))
         }
-        guard receipts.count == batch.count, closesOthers > 0 else { return }
+        guard received.count == batch.count, closesOthers > 0 else { return }
         for index in 0..<closesOthers where index != batch.socket.index { out.close(SocketID(index)) }
         // Twice, and what is not there: harmless.
         for index in 0..<(closesOthers + 500) where index != batch.socket.index { out.close(SocketID(index)) }
@@ -37,7 +40,7 @@ actor Opener: PacketWorker {
 
     func timeout(out: inout LoopIO, now: Instant) {
         do throws(PacketIOError) {
-            for socket in isTold { opened.append(try out.open(socket).index) }
+            for socket in isTold { ids.append(try out.open(socket).index) }
         } catch {
             Issue.record("\(error)")
         }

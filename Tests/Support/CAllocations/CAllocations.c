@@ -29,7 +29,13 @@ static void count(_Atomic uint64_t *counter, uint64_t number) {
 }
 
 // A sanitizer has its own.
-#if !defined(__has_feature) || !(__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+
+bool allocation_counts_are_exact(void) { return false; }
+
+#else
+
+bool allocation_counts_are_exact(void) { return true; }
 
 void *malloc(size_t size) {
     count(&allocations, 1);

@@ -1,7 +1,11 @@
 // Counts what costs too much on a packet's way: allocations of memory and of objects, and retains, of one thread.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+
+// Whether memory is counted at all: not beside a sanitizer, which has allocation functions of its own.
+bool allocation_counts_are_exact(void);
 
 // What the thread did since it began counting.
 typedef struct {
