@@ -51,6 +51,9 @@ public struct PeerPolicy: Sendable {
     /// Replaces the exact list.
     public mutating func set(allowedPeers: [PeerRange]) { self.allowedPeers = ExactPeers(allowedPeers) }
 
+    /// Takes over the exact list of another policy.
+    mutating func setAllowedPeers(of other: PeerPolicy) { allowedPeers = other.allowedPeers }
+
     /// Why a peer is refused; nil if it is allowed.
     public func refusal(of peer: Endpoint) -> Refusal? {
         guard peer.port != 0 else { return .port }

@@ -7,7 +7,8 @@ extension TURNServer {
     /// Replaces the configuration, as at SIGHUP. Allocations live on, with the keys they were made with; permissions and
     /// channels of peers that are now refused end at once. O(permissions and channels).
     ///
-    /// The addresses that `externalAddresses` gives to living relays stay as they were told.
+    /// The registry's exact list stays, which comes when it changes and no sooner. The addresses that `externalAddresses` gives to
+    /// living relays stay as they were told.
     public mutating func update(_ configuration: TURNServerConfiguration, now: Instant) {
         configuration.check()
         if configuration.answersPerSecond != self.configuration.answersPerSecond {
@@ -15,7 +16,9 @@ extension TURNServer {
                 rate: configuration.answersPerSecond, burst: configuration.answersPerSecond * 2,
                 seed: transactions.next())
         }
+        let policy = self.configuration.policy
         self.configuration = configuration
+        self.configuration.policy.setAllowedPeers(of: policy)
         adopt(configuration)
         enforcePolicy()
     }

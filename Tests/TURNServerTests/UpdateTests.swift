@@ -36,6 +36,10 @@ struct UpdateTests {
         #expect(server.receive([1], at: relay, from: redis) == .dropped(.refusedPeer))
         #expect(client.bind(0x4001, to: redis)?.code == .forbidden)
 
+        // A SIGHUP, or the begin of a drain.
+        server.update(configuration { $0.acceptsAllocations = false })
+        #expect(client.send([1], on: 0x4000) == .toPeer(from: relay, to: node, [1], dontFragment: false))
+
         server.update(allowedPeers: [])
         #expect(client.send([1], on: 0x4000) == .dropped(.noChannel))
         #expect(client.send([1], to: node) == .dropped(.noPermission))
