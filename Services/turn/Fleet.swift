@@ -35,8 +35,11 @@ struct Fleet: Sendable {
         if let counts { quota = counts } else { quota = NoFleet() }
     }
 
-    /// Stays attached until a drain.
-    func part(loops: TurnLoops, urls: [String], relays: [IPAddress], settings: TurnSettings) -> any Service {
+    /// Stays attached until the last allocation ended, for a registry forgets the relay addresses of a server that left, and
+    /// then nobody may reach them; and says as the first thing of a drain that it takes no more clients.
+    func parts(
+        loops: TurnLoops, urls: [String], relays: [IPAddress], settings: TurnSettings
+    ) -> (attachment: any Service, leaving: any Service) {
         let draining = DrainFlag()
         let load = ProcessLoad()
         let (ready, logger) = (ready, context.logger)
@@ -70,7 +73,9 @@ struct Fleet: Sendable {
                 }
             })
         attached.set(attachment)
-        return AttachmentPart(attachment: attachment, counts: counts)
+        return (
+            AttachmentPart(attachment: attachment, counts: counts), LeavingPart(attachment: attachment, flag: draining)
+        )
     }
 
     private func node(
@@ -99,12 +104,28 @@ extension RegistryQuota: FleetQuota {}
 
 /// Whether the server is leaving the list that clients get.
 private final class DrainFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set(_ value: Bool) { flag.store(value, ordering: .relaxed) }
+    /// An operator's wish, which comes and goes.
+    private let asked = Atomic<Bool>(false)
+    /// The process ends: no wish brings it back.
+    private let isLeaving = Atomic<Bool>(false)
+    var isSet: Bool { asked.load(ordering: .relaxed) || isLeaving.load(ordering: .relaxed) }
+    func set(_ value: Bool) { asked.store(value, ordering: .relaxed) }
+    func leave() { isLeaving.store(true, ordering: .relaxed) }
 }
 
-/// Stays attached to a registry until a drain; its stream's end takes the server off the list.
+/// At a drain, says so at once.
+private struct LeavingPart: Service {
+    let attachment: NodeAttachment
+    let flag: DrainFlag
+
+    func run() async throws {
+        try await gracefulShutdown()
+        flag.leave()
+        attachment.beat()
+    }
+}
+
+/// Stays attached to a registry until its turn comes in a drain; its stream's end takes the server off all lists.
 private struct AttachmentPart: Service {
     let attachment: NodeAttachment
     let counts: RegistryQuota?

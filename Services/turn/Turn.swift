@@ -20,8 +20,8 @@ public enum Turn {
         }
     }
 
-    /// The parts of the service in the order in which they start: sockets are bound before any registry hears of them, and
-    /// at a drain the registry hears first.
+    /// The parts of the service in the order in which they start; the sockets are bound before. A drain goes the other way: the
+    /// registry hears of it first, then the allocations end, then the attachment does.
     public static func parts(of context: ServiceContext) async throws -> [any Service] {
         let configuration = context.configuration
         let relays = try relayAddresses(configuration)
@@ -58,16 +58,13 @@ public enum Turn {
             context.logger.warning(
                 "no credentials, so only STUN is answered", metadata: ["do": "set --secret-file or --users-file"])
         }
-        var parts: [any Service] = [
-            // Ends last, so that the ends of allocations at a drain are told too.
-            EventsPart(log: AllocationLog(logger: context.logger), events: loops.events),
-            LoopsPart(
-                loops: loops, settings: settings, floor: configuration[TurnKeys.drainFloor], logger: context.logger),
-        ]
-        if let fleet {
-            parts.append(fleet.part(loops: loops, urls: urls, relays: relays, settings: settings))
-        }
-        return parts
+        // Ends last, so that the ends of allocations at a drain are told too.
+        let events = EventsPart(log: AllocationLog(logger: context.logger), events: loops.events)
+        let serving = LoopsPart(
+            loops: loops, settings: settings, floor: configuration[TurnKeys.drainFloor], logger: context.logger)
+        guard let fleet else { return [events, serving] }
+        let (attachment, leaving) = fleet.parts(loops: loops, urls: urls, relays: relays, settings: settings)
+        return [events, attachment, serving, leaving]
     }
 
     private static func list(_ endpoints: [Endpoint]) -> String {

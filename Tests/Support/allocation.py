@@ -1,15 +1,20 @@
-"""One TURN allocation over UDP, said byte by byte (RFC 8489, RFC 8656): for what coturn's tools do not tell."""
+"""One TURN allocation, said byte by byte (RFC 8489, RFC 8656): for what coturn's tools do not tell, and for what they would never send."""
 
 import hashlib
 import hmac
 import os
 import socket
+import ssl
 import struct
 import time
 
 MAGIC = 0x2112A442
-ALLOCATE, REFRESH = 0x003, 0x004
-USERNAME, INTEGRITY, ERROR, LIFETIME, REALM, NONCE, RELAYED, TRANSPORT = 0x06, 0x08, 0x09, 0x0D, 0x14, 0x15, 0x16, 0x19
+BINDING, ALLOCATE, REFRESH, SEND, DATA, PERMIT, BIND = 0x001, 0x003, 0x004, 0x006, 0x007, 0x008, 0x009
+INDICATION, SUCCESS, FAILURE = 0x010, 0x100, 0x110
+USERNAME, INTEGRITY, ERROR, CHANNEL, LIFETIME, PEER, PAYLOAD = 0x06, 0x08, 0x09, 0x0C, 0x0D, 0x12, 0x13
+REALM, NONCE, RELAYED, FAMILY, TRANSPORT, DONT_FRAGMENT, MAPPED, ICMP = 0x14, 0x15, 0x16, 0x17, 0x19, 0x1A, 0x20, 0x8004
+
+Address = tuple[str, int]
 
 
 class Refused(Exception):
@@ -23,11 +28,16 @@ class Refused(Exception):
 class Allocation:
     """A socket, a credential, and what the server gives for it. Use it in a `with`, or call `close`."""
 
-    def __init__(self, host: str, port: int, username: str, password: str, patience: float = 5):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect((host, port))
+    def __init__(
+        self, host: str, port: int, username: str, password: str, patience: float = 5, over: str = "udp", source: str | None = None
+    ):
+        self.socket = connected(host, port, over, source)
+        self.is_stream = over != "udp"
         self.username, self.password, self.patience = username, password, patience
         self.realm = self.nonce = b""
+        # What came and belongs to no request: indications and ChannelData, whole.
+        self.heard: list[bytes] = []
+        self._rest = b""
 
     def __enter__(self) -> "Allocation":
         return self
@@ -45,23 +55,32 @@ class Allocation:
             pass
         self.socket.close()
 
-    def allocate(self) -> tuple[str, int]:
+    # -- requests
+
+    def allocate(self, *attributes: tuple[int, bytes]) -> Address:
         """The relayed address."""
-        answer = self._ask(ALLOCATE, [(TRANSPORT, bytes([17, 0, 0, 0]))])
-        _, family, port, address = struct.unpack("!BBHI", answer[RELAYED][:8])
-        assert family == 1, "the relayed address is IPv4"
-        return socket.inet_ntoa(struct.pack("!I", address ^ MAGIC)), port ^ (MAGIC >> 16)
+        answer = self.ask(ALLOCATE, [(TRANSPORT, bytes([17, 0, 0, 0])), *attributes])
+        return unmasked(answer[RELAYED])
 
     def refresh(self, lifetime: int = 600) -> int:
         """The lifetime that it now has."""
-        answer = self._ask(REFRESH, [(LIFETIME, struct.pack("!I", lifetime))])
+        answer = self.ask(REFRESH, [(LIFETIME, struct.pack("!I", lifetime))])
         return struct.unpack("!I", answer[LIFETIME])[0]
 
-    def _ask(self, method: int, attributes: list[tuple[int, bytes]]) -> dict[int, bytes]:
+    def permit(self, *peers: Address) -> None:
+        """Lets these peers in."""
+        self.ask(PERMIT, [(PEER, masked(peer)) for peer in peers])
+
+    def bind(self, channel: int, peer: Address) -> None:
+        """Names the peer by a channel."""
+        self.ask(BIND, [(CHANNEL, struct.pack("!HH", channel, 0)), (PEER, masked(peer))])
+
+    def ask(self, method: int, attributes: list[tuple[int, bytes]]) -> dict[int, bytes]:
+        """A request, signed once the server has told how; its answer. Raises `Refused`."""
         for _ in range(3):
             # Without a nonce yet, or with one that is stale, the server tells another.
-            kind, answer = self._exchange(method, attributes)
-            if kind & 0x110 == 0x100:
+            kind, answer = self.exchange(self.request(method, attributes))
+            if kind & 0x110 == SUCCESS:
                 return answer
             code = answer[ERROR][2] * 100 + answer[ERROR][3]
             is_news = NONCE in answer and answer[NONCE] != self.nonce and (code == 438 or not self.nonce)
@@ -70,7 +89,8 @@ class Allocation:
                 raise Refused(code, answer[ERROR][4:].decode(errors="replace"))
         raise Refused(438, "a fresh nonce each time")
 
-    def _exchange(self, method: int, attributes: list[tuple[int, bytes]]) -> tuple[int, dict[int, bytes]]:
+    def request(self, method: int, attributes: list[tuple[int, bytes]]) -> bytes:
+        """The bytes of a request."""
         transaction = os.urandom(12)
         body = b"".join(attribute(*each) for each in attributes)
         if self.nonce:
@@ -78,20 +98,106 @@ class Allocation:
             key = hashlib.md5(f"{self.username}:{self.realm.decode()}:{self.password}".encode()).digest()
             signed = header(method, len(body) + 24, transaction) + body
             body += attribute(INTEGRITY, hmac.new(key, signed, hashlib.sha1).digest())
-        request = header(method, len(body), transaction) + body
-        end, wait = time.monotonic() + self.patience, 0.5
+        return header(method, len(body), transaction) + body
+
+    def exchange(self, request: bytes) -> tuple[int, dict[int, bytes]]:
+        """Kind and attributes of the answer; over UDP the request is sent again until it comes."""
+        end, wait, send = time.monotonic() + self.patience, 0.5, True
         while time.monotonic() < end:
-            self.socket.send(request)
-            self.socket.settimeout(wait)
-            wait *= 2
-            try:
-                answer = self.socket.recv(2_048)
-            except TimeoutError:
-                continue
-            kind, length, _ = struct.unpack("!HHI", answer[:8])
-            if answer[8:20] == transaction:
-                return kind, parsed(answer[20 : 20 + length])
+            if send:
+                self.socket.sendall(request)
+            message = self._next(min(wait, max(0.01, end - time.monotonic())))
+            send = message is None and not self.is_stream
+            if message is None:
+                wait *= 2
+            elif message[0] < 0x40 and message[8:20] == request[8:20]:
+                kind, length = struct.unpack("!HH", message[:4])
+                return kind, parsed(message[20 : 20 + length])
+            else:
+                self.heard.append(message)
         raise TimeoutError(f"no answer from {self.socket.getpeername()}")
+
+    # -- data
+
+    def send(self, peer: Address, data: bytes, *attributes: tuple[int, bytes]) -> None:
+        """A Send indication."""
+        body = b"".join(attribute(*each) for each in [(PEER, masked(peer)), *attributes, (PAYLOAD, data)])
+        self.socket.sendall(header(SEND | INDICATION, len(body), os.urandom(12)) + body)
+
+    def send_channel(self, channel: int, data: bytes) -> None:
+        """ChannelData."""
+        padding = bytes(-len(data) % 4) if self.is_stream else b""
+        self.socket.sendall(struct.pack("!HH", channel, len(data)) + data + padding)
+
+    def hear(self, timeout: float = 5) -> dict[int, bytes] | tuple[int, bytes] | None:
+        """What comes next of the peers: a Data indication's attributes, or channel and bytes; None after the time."""
+        end = time.monotonic() + timeout
+        while not self.heard:
+            message = self._next(max(0.001, end - time.monotonic()))
+            if message is not None:
+                self.heard.append(message)
+            elif time.monotonic() >= end:
+                return None
+        message = self.heard.pop(0)
+        kind, length = struct.unpack("!HH", message[:4])
+        return (kind, message[4 : 4 + length]) if kind >= 0x4000 else parsed(message[20 : 20 + length])
+
+    def hear_data(self, timeout: float = 5) -> bytes | None:
+        """The bytes of what comes next of the peers."""
+        heard = self.hear(timeout)
+        return heard[1] if isinstance(heard, tuple) else heard and heard.get(PAYLOAD)
+
+    def _next(self, timeout: float) -> bytes | None:
+        """One whole message, or None if none came in time."""
+        end = time.monotonic() + timeout
+        while True:
+            if len(self._rest) >= 4:
+                kind, length = struct.unpack("!HH", self._rest[:4])
+                # Channel data is padded on streams (RFC 8656 §12.5).
+                size = 20 + length if kind < 0x4000 else 4 + length + (-length % 4 if self.is_stream else 0)
+                if len(self._rest) >= size:
+                    message = self._rest[:size]
+                    self._rest = self._rest[size:] if self.is_stream else b""
+                    return message
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            self.socket.settimeout(left)
+            try:
+                came = self.socket.recv(65_536)
+            except (TimeoutError, ConnectionRefusedError):
+                continue
+            if not came and self.is_stream:
+                raise ConnectionResetError("the server closed the stream")
+            self._rest = self._rest + came if self.is_stream else came
+
+
+def connected(host: str, port: int, over: str = "udp", source: str | None = None) -> socket.socket:
+    """A socket to the server over `udp`, `tcp` or `tls`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM if over == "udp" else socket.SOCK_STREAM)
+    if source is not None:
+        made.bind((source, 0))
+    made.connect((host, port))
+    if over != "tls":
+        return made
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(made)
+
+
+def masked(address: Address) -> bytes:
+    """An IPv4 address as XOR-PEER-ADDRESS has it."""
+    host, port = address
+    return struct.pack("!BBHI", 0, 1, port ^ (MAGIC >> 16), struct.unpack("!I", socket.inet_aton(host))[0] ^ MAGIC)
+
+
+def unmasked(value: bytes) -> Address:
+    """The IPv4 address in an XOR-… attribute."""
+    _, family, port, address = struct.unpack("!BBHI", value[:8])
+    assert family == 1, "the address is IPv4"
+    return socket.inet_ntoa(struct.pack("!I", address ^ MAGIC)), port ^ (MAGIC >> 16)
 
 
 def header(method: int, length: int, transaction: bytes) -> bytes:

@@ -81,6 +81,8 @@ final class Attachment: Sendable {
         var isDraining = false
         var held: [String: UInt64] = [:]
         var allowedPeers: Roost_Registry_V1_AllowedPeers?
+        /// What the node was asked and has not done.
+        var asked: Bool?
     }
 
     private func tellAllowedPeers(
@@ -119,7 +121,10 @@ final class Attachment: Sendable {
         told.report.accepted(changes, told.held, era: era)
         told.report.refused(foreign.map(\.room))
         for room in foreign { try await send(.closing(room)) }
-        if let wantsDraining, wantsDraining != heartbeat.draining { try await send(.draining(wantsDraining)) }
+        // Once each: a node that ends goes on draining whatever it is asked, and answers each command with a heartbeat.
+        let ask = wantsDraining == heartbeat.draining ? nil : wantsDraining
+        if let ask, ask != told.asked { try await send(.draining(ask)) }
+        told.asked = ask
     }
 
     private func forgetRoomsGone(_ heartbeat: Roost_Registry_V1_Heartbeat, _ told: inout Told) async {
