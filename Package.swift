@@ -87,6 +87,7 @@ let package = Package(
         shared("Time"),
         shared("Bytes"),
         shared("Addresses"),
+        shared("CongestionControl", ["Time"]),
         shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),
         shared("SRTP", ["Bytes", "COpenSSL"]),
         shared("RTP", ["Time", "Bytes"]),
