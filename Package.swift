@@ -91,6 +91,7 @@ let package = Package(
         shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),
         shared("SRTP", ["Bytes", "COpenSSL"]),
         shared("RTP", ["Time", "Bytes"]),
+        shared("SDP"),
         shared("TURN", ["Time", "Bytes", "Addresses", "STUN", "COpenSSL"]),
         shared("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN", "COpenSSL"]),
         shared("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO", "COpenSSL"]),
@@ -153,6 +154,9 @@ let package = Package(
             .systemLibrary(name: "CSRTP", path: "Tests/Support/CSRTP"),
             tests("SRTP", ["Bytes", "CSRTP", "CAllocations"]),
             tests("RTP", ["Time", "Bytes"]),
+            .testTarget(
+                name: "SDPTests", dependencies: ["SDP"], path: "Tests/SDPTests", exclude: ["Offers"],
+                swiftSettings: strict),
             tests("TURN", ["Time", "Bytes", "Addresses", "STUN", "TURNServer"]),
             tests("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN", "CAllocations"]),
             .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
