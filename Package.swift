@@ -161,6 +161,10 @@ let package = Package(
                 swiftSettings: strict),
             tests("TURN", ["Time", "Bytes", "Addresses", "STUN", "TURNServer"]),
             tests("TURNServer", ["Time", "Bytes", "Addresses", "STUN", "TURN", "CAllocations"]),
+            tests("CongestionControl", ["LinkSimulator", "Time", "CAllocations"]),
+            .target(
+                name: "LinkSimulator", dependencies: ["CongestionControl", "Time"],
+                path: "Tests/Support/LinkSimulator", swiftSettings: strict),
             .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
             tests("PacketIO", ["Time", "Bytes", "Addresses", "CPacketIO", "COpenSSL", "CAllocations"]),
             tests("Bus", nio + ["Time", protobuf, logging]),

@@ -116,8 +116,10 @@ public struct BandwidthEstimator: Sendable {
         let acknowledged = arrivals.rate.map { Double($0.bitsPerSecond) }
         let rate = Double(estimate.bitsPerSecond)
         let roundTrip = roundTrip ?? .milliseconds(200)
-        // Under seven tenths the senders had nothing more to say.
-        let isFull = departures.rate.map { Double($0.bitsPerSecond) >= rate * 0.7 } ?? true
+        // What arrives tells what passes if as much leaves as may, or if more leaves than arrives; else the senders had nothing
+        // more to say. Loss of the path's own is not more than a tenth or so.
+        let leaving = departures.rate.map { Double($0.bitsPerSecond) }
+        let isFull = leaving.map { $0 >= rate * 0.9 || (acknowledged ?? $0) < $0 * 0.8 } ?? true
         delayControl.receive(
             detector.usage, acknowledged: acknowledged, isFull: isFull, roundTrip: roundTrip, now: now)
         lossBound.update(rate: rate, acknowledged: acknowledged, roundTrip: roundTrip, now: now)

@@ -3,9 +3,9 @@ import Time
 /// The rate that loss allows (draft-ietf-rmcat-gcc-02 §6), with a memory for loss that is the path's own.
 ///
 /// The draft cuts the rate at over 10% of loss, grows it at under 2% and holds between. On a radio link that loses 10% of whatever
-/// is sent, that rule alone falls to nothing. So each cut is an experiment: it goes just below the rate that arrives. If the loss
-/// goes with it, a queue was overflowing and the cut stays; if it does not, it is the path's own, the cut is taken back and only
-/// loss beyond it counts from then on.
+/// is sent that rule alone falls to nothing, and where 5% are lost it never grows. So each cut is an experiment, made as soon as
+/// loss is sure: it goes just below the rate that arrives. If the loss goes with it, a queue was overflowing and the cut stays; if
+/// it does not, it is the path's own, the cut is taken back and only loss beyond it counts from then on.
 struct LossBound: Sendable {
     private struct Experiment {
         var before: Double
@@ -13,15 +13,16 @@ struct LossBound: Sendable {
         var since: Instant
     }
 
-    private static let high = 0.10
+    /// Loss beyond the path's own that is worth an experiment, if it is no accident.
+    private static let high = 0.03
     private static let low = 0.02
     /// A window is judged when it has this many packets and this length: 20 packets tell 10% from nothing.
     private static let packets = 20
     private static let length = Interval.milliseconds(250)
     /// What is left of earlier windows in the mean.
     private static let memory = 0.75
-    /// More own loss than this is not believed: no call works there.
-    private static let mostInherent = 0.5
+    /// More own loss than this is not believed: no call works there, so less is worth a try.
+    private static let mostInherent = 0.15
 
     /// In bits a second; nil: loss does not limit.
     private(set) var bound: Double?
@@ -68,7 +69,7 @@ struct LossBound: Sendable {
         }
         followInherent(noise)
         let excess = fraction - inherent
-        if excess - noise > Self.high {
+        if excess - 2 * noise > Self.high {
             begin(rate: rate, acknowledged: acknowledged, excess: excess, now: now)
         } else if excess < Self.low + noise, let bound {
             let grown = bound * (1 + 0.08 * min(elapsed.inSeconds, 1))
@@ -86,7 +87,7 @@ struct LossBound: Sendable {
 
     private mutating func conclude(_ experiment: Experiment, noise: Double) {
         self.experiment = nil
-        guard fraction > experiment.before / 2 else { return }
+        guard fraction > experiment.before * 0.7 - noise else { return }
         bound = experiment.bound
         inherentCeiling = min(fraction + noise, Self.mostInherent)
         inherent = min(fraction, Self.mostInherent)

@@ -59,7 +59,8 @@ struct PacketGroups: Sendable {
         if sent - group.firstSent <= Self.burst { return true }
         let sentDelta = sent - group.lastSent
         let arrivalDelta = arrival - group.lastArrival
-        return arrivalDelta < sentDelta && arrivalDelta <= Self.burst && arrival - group.firstArrival < Self.longestBurst
+        return arrivalDelta < sentDelta && arrivalDelta <= Self.burst
+            && arrival - group.firstArrival < Self.longestBurst
     }
 
     private mutating func difference(from earlier: Group, to later: Group) -> Delta? {
