@@ -7,7 +7,8 @@ public struct Pacer: Sendable {
 
     private let burst: Interval
     private var rate: BitRate
-    private var tokens: ByteCount
+    /// In bytes, with the parts that frequent calls must not lose.
+    private var tokens: Double
     private var updated: Instant
     private var isWaiting = false
 
@@ -16,13 +17,13 @@ public struct Pacer: Sendable {
         self.rate = rate
         self.burst = burst
         updated = now
-        tokens = max(rate.bytes(in: burst), Self.leastBurst)
+        tokens = Double(max(rate.bytes(in: burst), Self.leastBurst).bytes)
     }
 
     /// When a packet that was refused may be tried again; nil if none was refused, or nothing flows.
     public var nextDeadline: Instant? {
         guard isWaiting, rate > .zero else { return nil }
-        return updated + rate.time(for: max(.zero, ByteCount(1) - tokens)) + .microseconds(1)
+        return updated + rate.time(for: ByteCount(max(0, 1 - tokens) + 1))
     }
 
     /// Changes the rate; what is in the bucket stays, as far as it still holds it.
@@ -35,15 +36,15 @@ public struct Pacer: Sendable {
     /// How much may leave now; not negative.
     public mutating func budget(now: Instant) -> ByteCount {
         fill(now: now)
-        return max(.zero, tokens)
+        return ByteCount(max(0, tokens))
     }
 
     /// Asks for one packet. It may go while anything is in the bucket (the bucket then owes the rest); false: not now, and
     /// `nextDeadline` says when.
     public mutating func take(_ size: ByteCount, now: Instant) -> Bool {
         fill(now: now)
-        isWaiting = tokens <= .zero
-        if !isWaiting { tokens -= size }
+        isWaiting = tokens < 1
+        if !isWaiting { tokens -= Double(size.bytes) }
         return !isWaiting
     }
 
@@ -51,17 +52,14 @@ public struct Pacer: Sendable {
     public mutating func sent(_ size: ByteCount, now: Instant) {
         fill(now: now)
         // What goes unasked is never so much that pictures owe more than a bucket.
-        tokens = max(tokens - size, .zero - capacity)
+        tokens = max(tokens - Double(size.bytes), -capacity)
     }
 
-    private var capacity: ByteCount { max(rate.bytes(in: burst), Self.leastBurst) }
+    private var capacity: Double { Double(max(rate.bytes(in: burst), Self.leastBurst).bytes) }
 
     private mutating func fill(now: Instant) {
         guard now > updated else { return }
-        let added = rate.bytes(in: now - updated)
-        // Parts of a byte are kept as time: frequent calls must not lose them.
-        guard added > .zero else { return }
-        tokens = min(tokens + added, capacity)
-        updated = tokens == capacity ? now : min(now, updated + rate.time(for: added))
+        tokens = min(tokens + Double(rate.bitsPerSecond) / 8 * (now - updated).inSeconds, capacity)
+        updated = now
     }
 }

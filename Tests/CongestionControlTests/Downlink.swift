@@ -57,6 +57,9 @@ struct Downlink: ~Copyable {
 
     mutating func change(to conditions: SimulatedLink<Int>.Conditions) { way.change(to: conditions.typed(), now: now) }
 
+    /// The receiver says that it takes no more.
+    mutating func cap(_ rate: BitRate) { estimator.receive(maximum: rate, now: now) }
+
     /// Runs on; begins a new record.
     mutating func run(for time: Interval) {
         record = Record()
