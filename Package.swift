@@ -116,7 +116,11 @@ let package = Package(
             [
                 protobuf, "Time", "Addresses", "TURN", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle,
             ])
-        + service("sfu-node", "SFUNode", ["Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle])
+        + [.target(name: "MediaInterface", path: "Services/sfu-node/MediaInterface", swiftSettings: strict)]
+        + service(
+            "sfu-node", "SFUNode",
+            ["MediaInterface", "Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle],
+            exclude: ["MediaInterface"])
         + service(
             "signal", "Signal",
             nio + [
@@ -175,7 +179,7 @@ let package = Package(
             tests(
                 "Registry",
                 ["Attachment", "TURN", "ServiceKit", "Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
-            tests("SFUNode", ["Bus", "Messages", "Time", logging]),
+            tests("SFUNode", ["MediaInterface", "Bus", "Messages", "Time", logging]),
             tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
             tests("Turn", ["TURNServer", "STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),
         ],

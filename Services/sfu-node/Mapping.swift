@@ -41,10 +41,24 @@ extension RoomState {
         for member in state.members { members.append(try RoomMember(parsing: member, "reassert.members")) }
         var invitations: [Invitation] = []
         for invitation in state.invitations { invitations.append(try Invitation(parsing: invitation)) }
+        var chat: [ChatLine] = []
+        for line in state.chat { chat.append(try ChatLine(parsing: line)) }
+        var removed: [PersonID] = []
+        for person in state.removedPersonIds { removed.append(try parse(person, "reassert.removed_person_ids")) }
         self.init(
             room: try parse(state.room, "reassert.room"), epoch: state.epoch, seq: state.seq,
             kind: RoomKind(state.kind),
-            topology: Topology(state.topology), members: members, invitations: invitations)
+            topology: Topology(state.topology), members: members, invitations: invitations, isLocked: state.locked,
+            chat: chat, removed: removed)
+    }
+}
+
+extension ChatLine {
+    init(parsing line: Roost_Rooms_V1_ChatLine) throws(RoomRefusal) {
+        self.init(
+            seq: line.seq, at: WallTime(milliseconds: Int64(clamping: line.atMs)),
+            from: try parse(line.fromMemberID, "reassert.chat.from_member_id"), name: line.name,
+            body: [UInt8](line.body))
     }
 }
 
@@ -216,6 +230,20 @@ extension Roost_Rooms_V1_RoomState {
         topology = state.topology.wire
         members = state.members.map { Roost_Rooms_V1_Member($0) }
         invitations = state.invitations.map { Roost_Rooms_V1_Invitation($0) }
+        locked = state.isLocked
+        chat = state.chat.map { Roost_Rooms_V1_ChatLine($0) }
+        removedPersonIds = state.removed.map(\.text)
+    }
+}
+
+extension Roost_Rooms_V1_ChatLine {
+    init(_ line: ChatLine) {
+        self.init()
+        seq = line.seq
+        atMs = UInt64(clamping: line.at.milliseconds)
+        fromMemberID = line.from.text
+        name = line.name
+        body = Data(line.body)
     }
 }
 
@@ -252,6 +280,9 @@ extension Roost_Rooms_V1_EventsResponse {
         case .ended(let reason, let name):
             event.ended.reason = reason.wire
             event.ended.byName = name
+        case .locked(let locked, let name):
+            event.lock.locked = locked
+            event.lock.byName = name
         }
     }
 }

@@ -1,3 +1,4 @@
+import MediaInterface
 import Messages
 
 /// Names a stream of events.
@@ -52,6 +53,7 @@ struct ReaderQueue {
     private let scissors: AsyncStream<Never>.Continuation
     private var waiting: [Roost_Rooms_V1_EventsResponse] = []
     private var cost = 0
+    private var notices = NoticeBoard<MemberID>()
 
     init(room: RoomID, epoch: UInt64, signal: SignalID?, limits: ReaderLimits) {
         self.room = room
@@ -72,8 +74,15 @@ struct ReaderQueue {
     /// Queues a state.
     mutating func append(_ state: RoomState, as message: Roost_Rooms_V1_EventsResponse) {
         seq = state.seq
-        // 256: a member or an invitation with its short strings, rounded up.
-        append(message, cost: 256 * (1 + state.members.count + state.invitations.count))
+        append(message, cost: state.cost)
+    }
+
+    /// Queues news of a member's media, in place of what it outdates. They are told after the events that wait: what they
+    /// name is known by then. A few for each member, so they need no other bound.
+    mutating func post(_ notice: MediaNotice, for member: MemberID) {
+        guard end == nil else { return }
+        notices.post(notice, for: member)
+        bell.yield()
     }
 
     mutating func take() -> [Roost_Rooms_V1_EventsResponse] {
@@ -81,7 +90,9 @@ struct ReaderQueue {
             waiting.removeAll(keepingCapacity: true)
             cost = 0
         }
+        guard !notices.isEmpty else { return waiting }
         return waiting
+            + notices.takeAll().map { Roost_Rooms_V1_EventsResponse($0.notice, for: $0.key) }
     }
 
     mutating func finish(_ reason: ReaderEnd) {

@@ -88,12 +88,13 @@ extension Room {
     mutating func remove(_ id: MemberID, reason: LeaveReason, now: Moment) {
         guard let stay = stays.removeValue(forKey: id) else { return }
         lastLeaver = stay.member.name
-        leavers.append(id)
+        leavers.append((id: id, person: stay.member.person))
         if leavers.count > limits.rememberedLeavers { leavers.removeFirst() }
         for index in rings.indices where rings[index].isRinging && rings[index].invitation.by == id {
             finish(index, as: reason == .gone ? .callerGone : .cancelled, now: now)
         }
         emit(.left(id, name: stay.member.name, reason: reason), now: now)
+        settleHost(now: now)
     }
 
     func requireMayPublish(_ role: Role, _ media: MediaState) throws(RoomRefusal) {
@@ -145,7 +146,7 @@ extension Room {
     /// session of theirs or after an absence. The room's id alone opens no call: ids stand in logs.
     private func mayEnter(_ newcomer: RoomMember) -> Bool {
         guard limits.callsByInvitation, kind == .call, !stays.isEmpty else { return true }
-        return leavers.contains(newcomer.id)
+        return leavers.contains { $0.id == newcomer.id }
             || stays.values.contains { $0.member.person == newcomer.person }
             || rings.contains {
                 $0.invitation.person == newcomer.person && ($0.isRinging || $0.invitation.state == .accepted)
@@ -153,6 +154,8 @@ extension Room {
     }
 
     private mutating func admit(_ newcomer: RoomMember, media: MediaState, now: Moment) throws(RoomRefusal) {
+        guard !removed.contains(newcomer.person) else { throw .forbidden(why: "a host removed this person") }
+        guard !isLocked || knows(newcomer.person) else { throw .forbidden(why: "the room is locked") }
         guard mayEnter(newcomer) else { throw .forbidden(why: "nobody invited this person to the call") }
         guard stays.count < limits.members else { throw .membersFull(limit: limits.members) }
         try requireMayPublish(newcomer.role, media)
@@ -160,7 +163,10 @@ extension Room {
         member.media = media
         member.away = false
         member.joined = now.wall
-        leavers.removeAll { $0 == member.id }
+        leavers.removeAll { $0.id == member.id }
+        if kind == .room, member.role == .speaker, !stays.values.contains(where: { $0.member.role == .host }) {
+            member.role = .host
+        }
         var stay = newStay(member, presence: .here, now: now)
         arrive(&stay, now: now)
         stays[member.id] = stay

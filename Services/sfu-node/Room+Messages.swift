@@ -26,6 +26,10 @@ extension Room {
         }
         guard stays[message.from]?.rate.take(now: now.instant) == true else { throw .tooFast }
         emit(.message(message), now: now)
+        if kind == .room, message.type == "chat", message.to == nil {
+            chat.append(
+                ChatLine(seq: seq, at: now.wall, from: message.from, name: stay.member.name, body: message.body))
+        }
         stays[message.from]?.sent.remember(message.id, seq: seq)
         return seq
     }

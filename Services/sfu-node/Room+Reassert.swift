@@ -18,11 +18,20 @@ extension Room {
         // Who knows no more than what the room was rebuilt from has nothing to add: a member only it knows had left.
         let isNew = seq == 0 && stays.isEmpty
         guard isNew || last.seq > base else { return }
+        for person in last.removed.suffix(limits.rememberedRemoved) { ban(person) }
+        for id in inOrder where stays[id].map({ removed.contains($0.member.person) }) ?? false {
+            remove(id, reason: .removed, now: now)
+        }
+        if kind == .room { chat.merge(last.chat) }
+        // Where two signals differ, the stricter one: a host can open the room again.
+        isLocked = isLocked || last.isLocked
         for member in last.members {
             if let stay = stays[member.id] {
                 guard stay.absence?.cause == .reasserted, stay.member.person == member.person else { continue }
                 stays[member.id]?.member = member
-            } else if stays.count < limits.members, !leavers.contains(member.id) {
+            } else if stays.count < limits.members, !leavers.contains(where: { $0.id == member.id }),
+                !removed.contains(member.person)
+            {
                 stays[member.id] = newStay(member, presence: absentAgain(member, now: now), now: now)
             }
         }

@@ -46,7 +46,12 @@ package struct Room: Sendable {
     var rings: [Ring] = []
     /// Streams of events, not counting the watching ones, by the signal that reads.
     var readers: [SignalID: Int] = [:]
-    var leavers: [MemberID] = []
+    /// Who left, as member and as person.
+    var leavers: [(id: MemberID, person: PersonID)] = []
+    /// Persons that a host removed.
+    var removed: [PersonID] = []
+    var isLocked = false
+    var chat: ChatLog
     var hadCompany = false
     var lastLeaver = ""
     var history: EventRing
@@ -67,6 +72,7 @@ package struct Room: Sendable {
         seq = 0
         base = 0
         history = EventRing(count: limits.replayEvents, bytes: limits.replayBytes)
+        chat = ChatLog(count: limits.chatLines, bytes: limits.chatBytes)
     }
 
     /// Why the room ended; nil while it goes on. An ended room refuses everything as `noSuchRoom`.
@@ -81,8 +87,9 @@ package struct Room: Sendable {
     package var state: RoomState {
         RoomState(
             room: id, epoch: epoch, seq: seq, kind: kind, topology: topology,
-            members: stays.values.sorted { $0.ordinal < $1.ordinal }.map(\.member), invitations: rings.map(\.invitation)
-        )
+            members: stays.values.sorted { $0.ordinal < $1.ordinal }.map(\.member),
+            invitations: rings.map(\.invitation),
+            isLocked: isLocked, chat: chat.lines, removed: removed)
     }
 
     /// What a reader that has seen `seq` lacks: the events after it, or nil where it needs the state.

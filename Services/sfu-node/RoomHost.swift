@@ -1,3 +1,4 @@
+package import MediaInterface
 package import Messages
 import Synchronization
 import Time
@@ -19,9 +20,17 @@ package actor RoomHost {
     /// Where the registry hears of rooms that ended here.
     package nonisolated let ended: AsyncStream<RoomTable.Held>
 
-    private var table: RoomTable
-    private var queues: [ReaderID: ReaderQueue] = [:]
-    private var readers: [RoomID: Set<ReaderID>] = [:]
+    /// Where those who carry the media leave what is to be told to members.
+    package nonisolated let notices: MediaNotices
+    /// What those who carry the media are to be told.
+    nonisolated let mediaNews: AsyncStream<MediaNews>
+
+    var table: RoomTable
+    var queues: [ReaderID: ReaderQueue] = [:]
+    var readers: [RoomID: Set<ReaderID>] = [:]
+    /// Members who asked for media, by room.
+    var seats: [RoomID: RoomSeats] = [:]
+    let mediaTeller: AsyncStream<MediaNews>.Continuation
     private var nextReader: UInt64 = 0
     private var isGoingDown = false
     private var counted = Figures()
@@ -35,11 +44,14 @@ package actor RoomHost {
     /// An empty host; its deadlines are met while `run()` runs.
     package init(
         limits: RoomLimits = RoomLimits(), readerLimits: ReaderLimits = ReaderLimits(),
+        notices: MediaNotices = MediaNotices(),
         clock: @escaping @Sendable () -> Moment
     ) {
         table = RoomTable(limits: limits)
         self.readerLimits = readerLimits
+        self.notices = notices
         self.clock = clock
+        (mediaNews, mediaTeller) = AsyncStream.makeStream()
         // As many as there may be rooms: an end that is lost costs the registry one room it takes for living.
         (ended, endings) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(limits.rooms))
     }
@@ -92,7 +104,10 @@ package actor RoomHost {
 
     /// See `RoomTable.join`.
     package func join(_ join: RoomTable.Join) throws(RoomRefusal) -> RoomState {
-        try perform { table, now throws(RoomRefusal) in try table.join(join, now: now) }
+        let state = try perform { table, now throws(RoomRefusal) in try table.join(join, now: now) }
+        // It may be reached through another signal now.
+        retell(join.room, member: join.member.id)
+        return state
     }
 
     /// See `RoomTable.leave`.
@@ -153,6 +168,7 @@ package actor RoomHost {
             counted.snapshots += 1
             queue.append(state, as: Roost_Rooms_V1_EventsResponse(state))
         }
+        if let signal { retell(room, signal: signal, into: &queue) }
         queues[id] = queue
         readers[room, default: []].insert(id)
         return Reader(id: id, news: queue.news, cut: queue.cut)
@@ -175,7 +191,7 @@ package actor RoomHost {
         return queue.end
     }
 
-    private func perform<T: Sendable>(
+    func perform<T: Sendable>(
         _ body: (inout RoomTable, Moment) throws(RoomRefusal) -> T
     ) throws(RoomRefusal) -> T {
         // What is done after the readers were sent elsewhere would be answered and heard by nobody.
@@ -194,7 +210,11 @@ package actor RoomHost {
                 for id in readers[output.room] ?? [] where queues[id]?.epoch == output.epoch {
                     queues[id]?.append(event, as: message)
                 }
-                if case .ended(let reason, _) = event.kind { finish(output, reason) }
+                switch event.kind {
+                case .left(let member, _, _): vacate(output.room, epoch: output.epoch, member: member)
+                case .ended(let reason, _): finish(output, reason)
+                case .joined, .updated, .invitation, .message, .locked: break
+                }
             case .resync:
                 guard let state = table.state(output.room) else { continue }
                 let message = Roost_Rooms_V1_EventsResponse(state)
@@ -220,6 +240,7 @@ package actor RoomHost {
         for id in readers[output.room] ?? [] where queues[id]?.epoch == output.epoch {
             queues[id]?.finish(.roomEnded)
         }
+        vacate(output.room, epoch: output.epoch)
         // One that moved is another node's to end.
         guard reason != .moved else { return }
         endings.yield(RoomTable.Held(room: output.room, epoch: output.epoch, members: 0))

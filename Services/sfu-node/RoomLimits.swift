@@ -26,6 +26,12 @@ package struct RoomLimits: Hashable, Sendable {
     package var rememberedMessages = 256
     /// Ids of members that left, so that a late re-assertion does not bring them back.
     package var rememberedLeavers = 128
+    /// Persons whom a host removed from one room; more at once than a room has members, many times over.
+    package var rememberedRemoved = 1_000
+    /// Lines of chat kept for who comes late.
+    package var chatLines = 200
+    /// Bytes of the same: half a kilobyte a line; a room's state, which holds them, must be cheap to tell to all.
+    package var chatBytes = 128 << 10
     /// Ended rooms whose epoch is remembered, at most.
     package var rememberedRooms = 10_000
 

@@ -1,3 +1,5 @@
+package import MediaInterface
+
 /// Why a room does not do what it was asked. Each case is one reason of `roost_rooms_refused_total`.
 package enum RoomRefusal: Error, Hashable, Sendable {
     /// A field has no acceptable value.
@@ -12,6 +14,8 @@ package enum RoomRefusal: Error, Hashable, Sendable {
     case staleEpoch(known: UInt64)
     /// The member's role, or whose it is, forbids it.
     case forbidden(why: String)
+    /// The member is shown as away: its signal has to say first that it is back.
+    case away
     /// Who is invited is there already.
     case alreadyHere
     /// The node holds as many rooms as it may.
@@ -24,6 +28,8 @@ package enum RoomRefusal: Error, Hashable, Sendable {
     case tooLarge(bytes: Int, limit: Int)
     /// The member does too much a second.
     case tooFast
+    /// Who carries the media refuses.
+    case media(MediaRefusal)
     /// The node is going down and makes no more rooms.
     case draining
 
@@ -36,12 +42,14 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .noSuchInvitation: "no-such-invitation"
         case .staleEpoch: "stale-epoch"
         case .forbidden: "forbidden"
+        case .away: "away"
         case .alreadyHere: "already-here"
         case .roomsFull: "rooms-full"
         case .membersFull: "members-full"
         case .invitationsFull: "invitations-full"
         case .tooLarge: "too-large"
         case .tooFast: "too-fast"
+        case .media(let refusal): refusal.reason
         case .draining: "draining"
         }
     }
@@ -55,13 +63,36 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .noSuchInvitation: "nobody invited that person here"
         case .staleEpoch(let known): "this node knows epoch \(known) of the room: ask the registry for its place"
         case .forbidden(let why): why
+        case .away: "this member is away: say first that it is back"
         case .alreadyHere: "that person is in the room already"
         case .roomsFull(let limit): "this node holds \(limit) rooms, its limit"
         case .membersFull(let limit): "the room has \(limit) members, its limit"
         case .invitationsFull(let limit): "\(limit) people are being rung from this room, its limit"
         case .tooLarge(let bytes, let limit): "the message's body has \(bytes) bytes; \(limit) is the limit"
         case .tooFast: "this member does too much a second: wait a moment"
+        case .media(let refusal): refusal.text
         case .draining: "this node is draining: ask the registry for another place"
+        }
+    }
+}
+
+extension MediaRefusal {
+    var reason: String {
+        switch self {
+        case .invalid: "media-invalid"
+        case .stale: "media-stale"
+        case .tooMany: "media-too-many"
+        case .notAllowed: "media-forbidden"
+        case .unavailable: "media-unavailable"
+        case .noMedia: "no-media"
+        }
+    }
+
+    var text: String {
+        switch self {
+        case .invalid(let what), .tooMany(let what), .notAllowed(let what), .unavailable(let what): what
+        case .stale(let newest): "offer \(newest) is known already"
+        case .noMedia: "this node forwards no media"
         }
     }
 }

@@ -165,6 +165,25 @@ package struct RoomTable: Sendable {
         return invitation
     }
 
+    /// See `Room.moderate`.
+    @discardableResult
+    package mutating func moderate(
+        _ id: RoomID, _ moderation: Moderation, by host: MemberID, now: Moment
+    ) throws(RoomRefusal) -> Moderated {
+        guard let done = try rooms[id]?.moderate(moderation, by: host, now: now) else { throw .noSuchRoom }
+        changed(id, now: now)
+        return done
+    }
+
+    /// See `Room.seat`.
+    package mutating func seat(_ id: RoomID, member: MemberID, now: Moment) throws(RoomRefusal) -> Seat {
+        guard let seat = try rooms[id]?.seat(of: member, now: now) else { throw .noSuchRoom }
+        return seat
+    }
+
+    /// The signal through whom a member is reached; nil where it left.
+    package func signal(_ id: RoomID, member: MemberID) -> SignalID? { rooms[id]?.stays[member]?.member.signal }
+
     /// See `Room.answer`.
     package mutating func answer(
         _ id: RoomID, person: PersonID, with state: InvitationState, now: Moment

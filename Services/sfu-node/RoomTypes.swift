@@ -182,6 +182,7 @@ package struct RoomEvent: Hashable, Sendable {
         case invitation(Invitation)
         case message(RoomMessage)
         case ended(EndReason, by: String)
+        case locked(Bool, by: String)
     }
 
     /// 1, 2, 3 … in a room's life, also over its moves between nodes.
@@ -213,10 +214,16 @@ package struct RoomState: Hashable, Sendable {
     /// In order of joining.
     package var members: [RoomMember]
     package var invitations: [Invitation]
+    /// Nobody joins who was not there before.
+    package var isLocked: Bool
+    /// The last ones said to all.
+    package var chat: [ChatLine]
+    /// They do not come back.
+    package var removed: [PersonID]
 
     package init(
         room: RoomID, epoch: UInt64, seq: UInt64, kind: RoomKind, topology: Topology, members: [RoomMember],
-        invitations: [Invitation]
+        invitations: [Invitation], isLocked: Bool = false, chat: [ChatLine] = [], removed: [PersonID] = []
     ) {
         self.room = room
         self.epoch = epoch
@@ -225,5 +232,14 @@ package struct RoomState: Hashable, Sendable {
         self.topology = topology
         self.members = members
         self.invitations = invitations
+        self.isLocked = isLocked
+        self.chat = chat
+        self.removed = removed
+    }
+
+    /// About what keeping it costs.
+    package var cost: Int {
+        // 256: a member or an invitation with its short strings, rounded up.
+        256 * (1 + members.count + invitations.count) + 64 * removed.count + chat.reduce(0) { $0 + $1.cost }
     }
 }

@@ -1,12 +1,17 @@
 package import Bus
+package import MediaInterface
 package import Messages
 
 /// The bus service `Rooms`: reads requests into values, asks the host, and writes its answers.
 package struct RoomsService: Roost_Rooms_V1_RoomsService {
-    private let host: RoomHost
+    let host: RoomHost
+    let media: any RoomMedia
 
-    /// Serves the rooms of `host`.
-    package init(host: RoomHost) { self.host = host }
+    /// Serves the rooms of `host`; `media` forwards theirs.
+    package init(host: RoomHost, media: any RoomMedia = NoMedia()) {
+        self.host = host
+        self.media = media
+    }
 
     package func join(
         _ request: Roost_Rooms_V1_JoinRequest, context: CallContext
@@ -110,7 +115,7 @@ package struct RoomsService: Roost_Rooms_V1_RoomsService {
         }
     }
 
-    private func answering<T: Sendable>(_ body: () async throws(RoomRefusal) -> T) async throws -> T {
+    func answering<T: Sendable>(_ body: () async throws(RoomRefusal) -> T) async throws -> T {
         do {
             return try await body()
         } catch {
@@ -143,11 +148,16 @@ extension RoomRefusal {
         switch self {
         case .invalid, .tooLarge: .invalidArgument
         case .noSuchRoom, .noSuchMember, .noSuchInvitation: .notFound
-        case .staleEpoch: .failedPrecondition
+        case .staleEpoch, .away: .failedPrecondition
         case .forbidden: .permissionDenied
         case .alreadyHere: .alreadyExists
         case .roomsFull, .membersFull, .invitationsFull, .tooFast: .resourceExhausted
-        case .draining: .unavailable
+        case .draining, .media(.unavailable): .unavailable
+        case .media(.invalid): .invalidArgument
+        case .media(.stale): .outOfRange
+        case .media(.tooMany): .resourceExhausted
+        case .media(.notAllowed): .permissionDenied
+        case .media(.noMedia): .unimplemented
         }
     }
 }

@@ -1,6 +1,7 @@
 import Attachment
 import Bus
 import Logging
+import MediaInterface
 import Messages
 public import ServiceKit
 public import ServiceLifecycle
@@ -24,12 +25,13 @@ public enum SFUNode {
         var limits = RoomLimits()
         limits.rooms = context.configuration[SFUNodeKeys.maxRooms]
         limits.members = context.configuration[SFUNodeKeys.maxMembers]
+        let media = NoMedia()
         let host = RoomHost(limits: limits) { Moment(instant: MonotonicClock.now, wall: .now) }
         RoomMetrics.register(host: host, in: context.metrics)
 
         let listen = try context.busListen.map { try BusAddress(parsing: $0) }
         var router = BusRouter()
-        router.add(rooms: RoomsService(host: host))
+        router.add(rooms: RoomsService(host: host, media: media))
         let server = BusServer(addresses: listen, router: router, logger: context.logger)
 
         let registry = context.readiness.condition("registry", waitingFor: "not attached to a registry yet")
@@ -46,7 +48,8 @@ public enum SFUNode {
                 }
             })
         return [
-            RoomsPart(host: host), BusPart(server: server), AttachmentPart(attachment: attachment),
+            RoomsPart(host: host), MediaPart(host: host, media: media), BusPart(server: server),
+            AttachmentPart(attachment: attachment),
             ReleasePart(host: host, attachment: attachment, node: context.id, logger: context.logger),
             DrainPart(host: host, attachment: attachment),
         ]

@@ -1,6 +1,7 @@
 import Attachment
 import Bus
 import Logging
+import MediaInterface
 import Messages
 import ServiceKit
 import ServiceLifecycle
@@ -13,6 +14,16 @@ struct RoomsPart: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await host.run() }
+    }
+}
+
+/// Tells rooms and media of each other.
+struct MediaPart: Service {
+    let host: RoomHost
+    let media: any RoomMedia
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await host.serve(media) }
     }
 }
 

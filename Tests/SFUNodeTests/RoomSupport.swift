@@ -93,6 +93,10 @@ struct World {
         try table.answer(id(room), person: id("p-" + person), with: state, now: now)
     }
 
+    mutating func moderate(_ moderation: Moderation, by name: String, room: String = "c-1") throws(RoomRefusal) {
+        try table.moderate(id(room), moderation, by: id("m-" + name), now: now)
+    }
+
     func state(_ room: String = "c-1") -> RoomState? { table.state(id(room)) }
 
     /// What was said since the last call, a word for each event, in order.
@@ -119,6 +123,7 @@ struct World {
         case .left(_, let name, let reason): "left \(name) \(reason)"
         case .invitation(let invitation): "\(invitation.state) \(invitation.name)"
         case .message(let message): "message \(message.id)"
+        case .locked(let locked, let name): "\(locked ? "locked" : "unlocked") \(name)"
         case .ended(let reason, let name): "ended \(reason)\(name.isEmpty ? "" : " " + name)"
         }
     }

@@ -46,7 +46,7 @@ import Time
         "site-\(UInt32.random(in: 0...UInt32.max))")
     try FileManager.default.createDirectory(at: folder.appendingPathComponent("app"), withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    for name in ["index.html", "app/a.js", ".secret.html", "README.md"] {
+    for name in ["index.html", "room.html", "app/a.js", ".secret.html", "README.md"] {
         try Data(name.utf8).write(to: folder.appendingPathComponent(name))
     }
     let site = try StaticSite(folder: folder.path)
@@ -54,7 +54,10 @@ import Time
     #expect(site.file(at: "/")?.contentType == "text/html; charset=utf-8")
     #expect(site.file(at: "/?name=Ann")?.bytes == Array("index.html".utf8))
     #expect(site.file(at: "/app/a.js")?.contentType == "text/javascript; charset=utf-8")
-    for path in ["/.secret.html", "/README.md", "/../etc/passwd", "app/a.js", "/nothing"] {
+    for path in ["/room/blue", "/room/a.b-c_1?name=Ann&join=1", "/room.html"] {
+        #expect(site.file(at: path)?.bytes == Array("room.html".utf8))
+    }
+    for path in ["/room/blue/x", "/rooms/blue", "/.secret.html", "/README.md", "/../etc/passwd", "app/a.js", "/nothing"] {
         #expect(site.file(at: path) == nil)
     }
 }

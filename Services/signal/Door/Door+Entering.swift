@@ -86,7 +86,8 @@ extension Door {
             writer.field("iceSeconds", ice?.lifetimeS ?? 0)
             writer.field("resumeSeconds", 30)
             writer.field("limits") { limits in
-                limits.field("frame", SocketHandler.frameLimit)
+                limits.field("frame", ConnectionLimits().frame)
+                limits.field("offer", SocketHandler.messageLimit)
                 limits.field("body", ClientMessage.bodyLimit)
                 limits.field("rooms", ClientMessage.roomLimit)
             }

@@ -87,6 +87,7 @@ extension Door {
             }
             settleRings(hub, snapshot: false)
             if hub.replica.isEnded { drop(hub) }
+        case .notice(let notice): deliver(notice, hub)
         case nil: break
         }
     }
@@ -97,12 +98,14 @@ extension Door {
             guard let text = RoomTexts.eventMessage(event, room: hub.room) else { continue }
             for id in hub.sessions {
                 guard let session = sessions[id], let stay = session.stays[hub.room] else { continue }
-                deliver(event, text, stay, session)
+                deliver(event, text, hub.room, stay, session)
             }
         }
     }
 
-    private func deliver(_ event: Roost_Rooms_V1_RoomEvent, _ text: [UInt8], _ stay: Stay, _ session: Session) {
+    private func deliver(
+        _ event: Roost_Rooms_V1_RoomEvent, _ text: [UInt8], _ room: String, _ stay: Stay, _ session: Session
+    ) {
         guard stay.isOpen, event.seq > stay.cursor else { return }
         stay.cursor = event.seq
         if case .message(let message) = event.kind {
@@ -110,12 +113,17 @@ extension Door {
             if isForOther || message.fromMemberID == stay.member { return }
         }
         push(text, to: session)
+        if case .left(let left) = event.kind, left.memberID == stay.member, left.reason == .removed {
+            expel(session, from: room)
+        }
     }
 
     /// The answer that lets a client in was written: what happened since follows.
     func open(_ stay: Stay, _ room: String, _ session: Session) {
         stay.isOpen = true
         replay(room, stay, session)
+        let held = stay.takeHeld()
+        if session.stays[room] === stay { for text in held { push(text, to: session) } }
     }
 
     /// Gives a session what the room's history has beyond its position, or the whole room.
@@ -131,7 +139,7 @@ extension Door {
         guard hub.replica.state.seq > stay.cursor else { return }
         if let events = hub.replica.events(after: stay.cursor) {
             for event in events {
-                if let text = RoomTexts.eventMessage(event, room: room) { deliver(event, text, stay, session) }
+                if let text = RoomTexts.eventMessage(event, room: room) { deliver(event, text, room, stay, session) }
             }
         } else {
             stay.cursor = hub.replica.state.seq
@@ -144,6 +152,11 @@ extension Door {
         for id in hub.sessions {
             guard let session = sessions[id], let stay = session.stays[hub.room], stay.isOpen else { continue }
             guard recovering || stay.cursor < hub.replica.state.seq else { continue }
+            if hub.replica.state.removedPersonIds.contains(session.person) {
+                push(Self.removedEvent(hub.room, stay, name: session.name), to: session)
+                expel(session, from: hub.room)
+                continue
+            }
             stay.cursor = hub.replica.state.seq
             push(text, to: session)
         }
@@ -190,20 +203,14 @@ extension Door {
         var newest: Roost_Rooms_V1_RoomState?
         for id in Array(hub.sessions) {
             guard let session = sessions[id], let stay = session.stays[hub.room] else { continue }
-            var request = Roost_Rooms_V1_JoinRequest()
-            request.room = hub.room
-            request.epoch = placement.epoch
-            request.member.memberID = stay.member
-            request.member.personID = session.person
-            request.member.name = session.name
-            request.member.role = .speaker
-            request.member.media = stay.media.message
-            request.member.signalID = parts.id
-            request.kind = stay.isCall ? .call : .room
-            request.topology = RoomTexts.topology(stay.topology)
-            request.reassert = known
-            newest = try await client.join(request, options: CallOptions(timeout: .seconds(2))).state
+            let state = try await joinAgain(session, stay, placement, client, known)
             guard current(hub.room, generation) === hub else { return true }
+            if let state {
+                newest = state
+            } else {
+                push(Self.removedEvent(hub.room, stay, name: session.name), to: session)
+                expel(session, from: hub.room)
+            }
         }
         guard let newest else { return true }
         hub.placement = placement
@@ -215,12 +222,35 @@ extension Door {
             state.seq = min(known.seq, newest.seq)
             _ = hub.replica.replace(with: state)
             tellWhole(hub, recovering: true)
+            for id in hub.sessions {
+                if let session = sessions[id] { tellMediaLost(hub.room, epoch: newest.epoch, session) }
+            }
         }
         startStream(hub)
         for id in hub.sessions {
             if let session = sessions[id], !session.machine.isHere { setAway(session, true) }
         }
         return true
+    }
+
+    /// Nil: it may not, for others knew more: a host removed it, or locked the room.
+    private func joinAgain(
+        _ session: Session, _ stay: Stay, _ placement: Roost_Registry_V1_Placement,
+        _ client: Roost_Rooms_V1_RoomsClient, _ known: Roost_Rooms_V1_RoomState
+    ) async throws(BusStatus) -> Roost_Rooms_V1_RoomState? {
+        var request = Roost_Rooms_V1_JoinRequest()
+        request.room = known.room
+        request.epoch = placement.epoch
+        request.member = member(stay, session)
+        request.kind = stay.isCall ? .call : .room
+        request.topology = RoomTexts.topology(stay.topology)
+        request.reassert = known
+        do {
+            return try await client.join(request, options: CallOptions(timeout: .seconds(2))).state
+        } catch {
+            guard error.code == .permissionDenied else { throw error }
+            return nil
+        }
     }
 
     /// A session left a room.

@@ -86,9 +86,11 @@ extension Door {
         session.isCatchingUp = true
         let told = RoomTexts.positions(in: frames)
         for room in record.rooms {
-            session.stays[room.room] = Stay(
+            let stay = Stay(
                 member: room.member, isCall: room.isCall, topology: room.topology, media: room.media,
                 cursor: told[room.room] ?? 0)
+            stay.mediaEpoch = room.mediaEpoch
+            session.stays[room.room] = stay
         }
         add(session)
         await renewClaim(session)
@@ -148,7 +150,11 @@ extension Door {
                         to: session)
                     stay.cursor = hub.replica.state.seq
                 }
+                tellMediaLost(room, epoch: state.epoch, session)
                 resumeRinging(room, session, stay)
+            } catch let status as BusStatus where status.code == .permissionDenied {
+                push(Self.removedEvent(room, stay, name: session.name), to: session)
+                expel(session, from: room)
             } catch {
                 parts.logger.info("a room could not be resumed", metadata: ["room": "\(room)", "reason": "\(error)"])
                 session.stays[room] = nil

@@ -74,7 +74,7 @@ extension Door {
         }
     }
 
-    private func member(_ stay: Stay, _ session: Session) -> Roost_Rooms_V1_Member {
+    func member(_ stay: Stay, _ session: Session) -> Roost_Rooms_V1_Member {
         var member = Roost_Rooms_V1_Member()
         member.memberID = stay.member
         member.personID = session.person

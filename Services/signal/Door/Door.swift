@@ -146,6 +146,14 @@ actor Door {
         case .update(let room, let media): return try await update(session, id, room: room, media: media)
         case .send(let room, let to, let type, let body):
             return try await send(session, id, room: room, to: to, type: type, body: body)
+        case .offer(let room, let number, let sdp):
+            return try await offer(session, id, room: room, number: number, sdp: sdp)
+        case .answered(let room, let number):
+            return try await answered(session, id, room: room, number: number)
+        case .publish(let room, let tracks): return try await publish(session, id, room: room, tracks: tracks)
+        case .view(let room, let tiles): return try await view(session, id, room: room, tiles: tiles)
+        case .moderate(let room, let member, let action):
+            return try await moderate(session, id, room: room, member: member, action: action)
         }
     }
 
@@ -158,7 +166,9 @@ actor Door {
         case let status as BusStatus:
             switch status.code {
             case .notFound: RequestError(.gone, "This call or room is over.")
-            case .permissionDenied: RequestError(.notAllowed, "This is not allowed here.")
+            case .permissionDenied: RequestError(.notAllowed, "This is not allowed here: \(status.message).")
+            case .outOfRange: RequestError(.stale, "This is older than what the node knows: \(status.message).")
+            case .unimplemented: RequestError(.unavailable, "This cannot be done here: \(status.message).")
             case .resourceExhausted: RequestError(.tooMany, "That was too much at once: \(status.message)")
             case .invalidArgument: RequestError(.badRequest, "This request is not as agreed: \(status.message)")
             default: RequestError(.unavailable, "The room cannot be reached just now. Try again in a moment.")

@@ -10,6 +10,23 @@ final class Stay {
     var cursor: UInt64
     /// The client was told that it is in: events may follow.
     var isOpen = false
+    /// The life of the room whose node answered an offer; 0: none did.
+    var mediaEpoch: UInt64 = 0
+    /// News of media that wait until the client is told that it is in.
+    private var held: [[UInt8]] = []
+
+    /// As many as there are kinds, with room for some of the same: the newest tell all.
+    private static let heldLimit = 32
+
+    func hold(_ text: [UInt8]) {
+        if held.count == Self.heldLimit { held.removeFirst() }
+        held.append(text)
+    }
+
+    func takeHeld() -> [[UInt8]] {
+        defer { held = [] }
+        return held
+    }
 
     init(member: String, isCall: Bool, topology: String, media: MediaFlags, cursor: UInt64) {
         self.member = member
@@ -64,6 +81,7 @@ struct SessionRecord {
         var isCall: Bool
         var topology: String
         var media: MediaFlags
+        var mediaEpoch: UInt64 = 0
     }
 
     var id: String
@@ -81,7 +99,9 @@ struct SessionRecord {
         name = session.name
         keyHash = session.keyHash
         rooms = session.stays.sorted { $0.key < $1.key }.map { room, stay in
-            Room(room: room, member: stay.member, isCall: stay.isCall, topology: stay.topology, media: stay.media)
+            Room(
+                room: room, member: stay.member, isCall: stay.isCall, topology: stay.topology, media: stay.media,
+                mediaEpoch: stay.mediaEpoch)
         }
         self.frames = frames
         firstSeq = session.machine.lastSeq + 1 - UInt64(frames.count)
@@ -102,7 +122,8 @@ struct SessionRecord {
                 topology: item["topology"]?.string ?? "auto",
                 media: MediaFlags(
                     audio: item["audio"]?.bool ?? false, video: item["video"]?.bool ?? false,
-                    screen: item["screen"]?.bool ?? false))
+                    screen: item["screen"]?.bool ?? false),
+                mediaEpoch: item["mediaEpoch"]?.count ?? 0)
         }
         firstSeq = json["first"]?.count ?? 0
         frames = (json["frames"]?.array ?? []).compactMap { $0.string.map { Array($0.utf8) } }
@@ -123,6 +144,7 @@ struct SessionRecord {
                     writer.field("audio", room.media.audio)
                     writer.field("video", room.media.video)
                     writer.field("screen", room.media.screen)
+                    if room.mediaEpoch != 0 { writer.field("mediaEpoch", room.mediaEpoch) }
                 }
             }
             if !frames.isEmpty {

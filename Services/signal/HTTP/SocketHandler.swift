@@ -36,8 +36,10 @@ final class SocketHandler: ChannelDuplexHandler {
     typealias OutboundIn = SocketCommand
     typealias OutboundOut = WebSocketFrame
 
-    /// A frame of ours; the decoder lets twice as much pass so that the client hears why it is cut.
-    static let frameLimit = 64 * 1024
+    /// The longest message: an offer of a member's own tracks, 8 places for sound and 49 for pictures, each with all that
+    /// Firefox offers, has about 200 KB; limited to few codecs 90. The decoder lets a little more pass so that the client hears
+    /// why it is cut.
+    static let messageLimit = 256 * 1024
     /// Bytes the peer has not taken: half of what a session may keep unacknowledged.
     private static let pendingLimit = 1 << 20
 
@@ -79,8 +81,8 @@ final class SocketHandler: ChannelDuplexHandler {
         switch frame.opcode {
         case .text:
             let bytes = Array(frame.unmaskedData.readableBytesView)
-            guard bytes.count <= Self.frameLimit else {
-                return cut(.oversize, "A message has at most 64 KiB.", context)
+            guard bytes.count <= Self.messageLimit else {
+                return cut(.oversize, "A message has at most 64 KiB, an offer 256.", context)
             }
             act(machine.receive(bytes, now: MonotonicClock.now), context)
         case .binary: cut(.badJSON, "Messages are text.", context)
@@ -100,8 +102,10 @@ final class SocketHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if isClosing { return context.close(promise: nil) }
         switch error {
-        case NIOWebSocketError.invalidFrameLength: cut(.oversize, "A message has at most 64 KiB.", context)
-        case is NIOWebSocketFrameAggregator.Error: cut(.oversize, "A message has at most 64 KiB.", context)
+        case NIOWebSocketError.invalidFrameLength:
+            cut(.oversize, "A message has at most 64 KiB, an offer 256.", context)
+        case is NIOWebSocketFrameAggregator.Error:
+            cut(.oversize, "A message has at most 64 KiB, an offer 256.", context)
         case is NIOWebSocketError: cut(.badJSON, "This is not the WebSocket protocol.", context)
         default: context.close(promise: nil)
         }

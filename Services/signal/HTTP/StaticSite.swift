@@ -54,12 +54,15 @@ package struct StaticSite: Sendable {
 
     package var isEmpty: Bool { files.isEmpty }
 
-    /// The file of a request's path: `/` is `/index.html`, `/x` may be `/x.html`.
+    /// The file of a request's path: `/` is `/index.html`, `/x` may be `/x.html`, `/room/ANY` is `/room.html`.
     package func file(at target: String) -> StaticFile? {
         let path = String(target.prefix { $0 != "?" && $0 != "#" })
         guard path.hasPrefix("/"), !path.contains("..") else { return nil }
         if path.hasSuffix("/") { return files[path + "index.html"] }
-        return files[path] ?? files[path + ".html"]
+        if let file = files[path] ?? files[path + ".html"] { return file }
+        // Which room it is, the page reads from its address.
+        let pieces = path.split(separator: "/", omittingEmptySubsequences: false)
+        return pieces.count == 3 && pieces[1] == "room" ? files["/room.html"] : nil
     }
 
     private static let contentTypes: [String: String] = [

@@ -57,7 +57,7 @@ struct WebListener: Sendable {
         let leaving = NIOLoopBound(page, eventLoop: channel.eventLoop)
         let parts = parts
         let upgrader = NIOWebSocketServerUpgrader(
-            maxFrameSize: 2 * SocketHandler.frameLimit, automaticErrorHandling: false,
+            maxFrameSize: SocketHandler.messageLimit + 64 * 1024, automaticErrorHandling: false,
             shouldUpgrade: { channel, head in channel.eventLoop.makeSucceededFuture(Self.upgradeHeaders(head, parts)) },
             upgradePipelineHandler: { channel, _ in
                 channel.eventLoop.makeCompletedFuture {
@@ -87,7 +87,7 @@ struct WebListener: Sendable {
         try pipeline.addHandler(
             NIOWebSocketFrameAggregator(
                 minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 64,
-                maxAccumulatedFrameSize: SocketHandler.frameLimit + 1))
+                maxAccumulatedFrameSize: SocketHandler.messageLimit + 1))
         let handler = SocketHandler(id: id, events: parts.events, limits: parts.limits, metrics: parts.metrics)
         try pipeline.addHandler(handler)
         guard parts.sockets.enter(remote) else {

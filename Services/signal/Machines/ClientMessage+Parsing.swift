@@ -32,7 +32,11 @@ extension ClientMessage {
 
     private static let types: Set = [
         "hello", "resume", "ping", "sign-out", "ice-servers", "call", "join", "answer", "leave", "update", "send",
+        "offer", "answered", "publish", "view", "moderate",
     ]
+
+    /// What members say to each other.
+    private static let messageTypes: Set = ["description", "candidate", "restart", "chat", "hand", "reaction"]
 
     private init(type: String, id: UInt64, _ json: JSONValue) throws(RequestError) {
         switch type {
@@ -87,14 +91,19 @@ extension ClientMessage {
         case "send":
             guard let message = json["message"] else { throw .bad("message is missing.") }
             let type = try message.text("type", 32)
-            guard ["description", "candidate", "restart", "chat"].contains(type) else {
-                throw .bad("message.type: description, candidate, restart or chat.")
+            guard messageTypes.contains(type) else {
+                throw .bad("message.type: description, candidate, restart, chat, hand or reaction.")
             }
             let body: JSONValue = if case .object(let members) = message { members["body"] ?? .null } else { .null }
             let bytes = body.bytes
             guard bytes.count <= bodyLimit else { throw .bad("message.body: at most 60 KiB.") }
             let to: String? = json["to"] == nil ? nil : try json.text("to", 64)
             return .send(room: try json.room(), to: to, type: type, body: bytes)
+        case "offer": return try offer(json)
+        case "answered": return .answered(room: try json.room(), number: try number(json))
+        case "publish": return try publish(json)
+        case "view": return try view(json)
+        case "moderate": return try moderate(json)
         case "ice-servers": return .iceServers
         default: return .signOut
         }
@@ -109,16 +118,18 @@ extension RequestError {
 
 extension JSONValue {
     /// A text that must be there, within a size.
-    fileprivate func text(_ name: String, _ limit: Int) throws(RequestError) -> String {
+    func text(_ name: String, _ limit: Int) throws(RequestError) -> String {
         guard let text = self[name]?.string, !text.isEmpty else { throw .bad("\(name) is missing.") }
         guard text.utf8.count <= limit else { throw .bad("\(name) is too long.") }
         return text
     }
 
     /// A room's id.
-    fileprivate func room() throws(RequestError) -> String {
+    func room() throws(RequestError) -> String {
         let room = try text("room", 64)
-        guard room.isURLSafe else { throw .bad("room: URL-safe characters.") }
+        guard room.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || isURLSafe($0) }) else {
+            throw .bad("room: letters, digits, - _ and .")
+        }
         return room
     }
 
@@ -131,14 +142,15 @@ extension JSONValue {
 }
 
 extension String {
-    fileprivate var isURLSafe: Bool {
-        utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-                true
-            default: false
-            }
-        }
+    fileprivate var isURLSafe: Bool { utf8.allSatisfy { Signal.isURLSafe($0) } }
+}
+
+/// Letters, digits, `-` and `_`.
+private func isURLSafe(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+        true
+    default: false
     }
 }

@@ -12,6 +12,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case gone
     case notAllowed = "not-allowed"
     case tooMany = "too-many"
+    case stale
     // Cuts: the socket closes after these.
     case flood
     case oversize
@@ -73,13 +74,19 @@ package enum ClientRequest: Hashable, Sendable {
     case leave(room: String)
     case update(room: String, media: MediaFlags)
     case send(room: String, to: String?, type: String, body: [UInt8])
+    case offer(room: String, number: UInt64, sdp: String)
+    case answered(room: String, number: UInt64)
+    case publish(room: String, tracks: [TrackReport])
+    case view(room: String, tiles: [TileReport])
+    case moderate(room: String, member: String?, action: HostAction)
 
     /// The room it is about: requests of one room are done in their order.
     package var room: String? {
         switch self {
         case .signOut, .iceServers: nil
         case .call(let room, _, _, _), .join(let room, _, _, _), .answer(let room, _), .leave(let room),
-            .update(let room, _), .send(let room, _, _, _):
+            .update(let room, _), .send(let room, _, _, _), .offer(let room, _, _), .answered(let room, _),
+            .publish(let room, _), .view(let room, _), .moderate(let room, _, _):
             room
         }
     }
@@ -95,6 +102,11 @@ package enum ClientRequest: Hashable, Sendable {
         case .leave: "leave"
         case .update: "update"
         case .send: "send"
+        case .offer: "offer"
+        case .answered: "answered"
+        case .publish: "publish"
+        case .view: "view"
+        case .moderate: "moderate"
         }
     }
 }

@@ -6,6 +6,10 @@ package struct ConnectionLimits: Hashable, Sendable {
     package var burst = 200
     /// Trickle, chat and pings need under 20 a second.
     package var rate = 50
+    /// A frame that is no offer: a body of 60 KiB and what is around it.
+    package var frame = 64 << 10
+    /// Bytes beyond that which cost as much as a message: parsing an offer of 256 KiB counts as 25.
+    package var longStep = 8 << 10
     /// Two missed pings of 20 s.
     package var idle = Interval.seconds(45)
     /// A page says hello within a round trip; a socket that says nothing is not a page.
@@ -62,17 +66,26 @@ package struct ConnectionMachine: Sendable {
     package mutating func receive(_ frame: [UInt8], now: Instant) -> Action {
         if case .cut = state { return .nothing }
         silentBy = now + limits.idle
-        guard bucket.take(now: now) else {
+        let beyond = max(0, frame.count - limits.frame)
+        guard bucket.take(1 + (beyond + limits.longStep - 1) / limits.longStep, now: now) else {
             return cut(.flood, "Too many messages: at most \(limits.rate) a second.")
+        }
+        // Only a member offers: before the sign-in nothing long is read.
+        if beyond > 0 {
+            guard case .signedIn = state else { return oversize() }
         }
         let message: ClientMessage
         do {
             message = try ClientMessage(parsing: frame)
         } catch {
+            if beyond > 0, case .cut = error { return oversize() }
             switch error {
             case .cut(let code, let text): return cut(code, text)
             case .refused(let id, let refusal): return .refuse(id: id, refusal)
             }
+        }
+        if beyond > 0 {
+            guard case .request(_, .offer) = message else { return oversize() }
         }
         switch (message, state) {
         case (.ping(let id), _): return .pong(id: id)
@@ -106,6 +119,10 @@ package struct ConnectionMachine: Sendable {
         guard let due = nextDeadline, due <= now else { return .nothing }
         if case .new = state, silentBy > now { return cut(.signInFirst, "No hello and no resume came.") }
         return cut(.idle, "Nothing was heard for a while.")
+    }
+
+    private mutating func oversize() -> Action {
+        cut(.oversize, "A message has at most \(limits.frame >> 10) KiB, unless it is an offer.")
     }
 
     private mutating func cut(_ code: ErrorCode, _ text: String) -> Action {

@@ -8,6 +8,8 @@ package struct SessionLimits: Hashable, Sendable {
     package var bytes = 2 << 20
     /// Answers kept for repeats: more requests than a client has open at once.
     package var answers = 128
+    /// Bytes of the same: an answer to an offer of many slots has 60 KB, and only the last ones are ever asked for again.
+    package var answerBytes = 512 << 10
     /// Requests open at once; a page opens a handful.
     package var openRequests = 64
     /// How long a client may be away.
@@ -55,6 +57,7 @@ package struct SessionMachine: Sendable {
     private var outboxBytes = 0
     private var answers: [UInt64: [UInt8]] = [:]
     private var answerOrder: [UInt64] = []
+    private var answerBytes = 0
     private var open: Set<UInt64> = []
     private var presence: Presence
     private let limits: SessionLimits
@@ -112,8 +115,15 @@ package struct SessionMachine: Sendable {
     /// The answer of a request; kept for repeats. True: write it now; false: the client is away and will ask again.
     package mutating func answered(_ id: UInt64, _ answer: [UInt8]) -> Bool {
         open.remove(id)
-        if answers.updateValue(answer, forKey: id) == nil { answerOrder.append(id) }
-        if answerOrder.count > limits.answers { answers[answerOrder.removeFirst()] = nil }
+        answerBytes += answer.count
+        if let before = answers.updateValue(answer, forKey: id) {
+            answerBytes -= before.count
+        } else {
+            answerOrder.append(id)
+        }
+        while answerOrder.count > limits.answers || (answerBytes > limits.answerBytes && answerOrder.count > 1) {
+            answerBytes -= answers.removeValue(forKey: answerOrder.removeFirst())?.count ?? 0
+        }
         return isHere
     }
 

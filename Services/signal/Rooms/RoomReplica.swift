@@ -20,6 +20,10 @@ package struct RoomReplica: Sendable {
     /// Messages remembered, over all lives of the room: as many as a node remembers for two members.
     package static let messageLimit = 512
 
+    /// Lines of chat kept, and their bytes: as many as a node keeps.
+    package static let chatLimit = 200
+    package static let chatByteLimit = 128 << 10
+
     private struct MessageKey: Hashable {
         var from: String
         var id: String
@@ -54,13 +58,15 @@ package struct RoomReplica: Sendable {
         var isNews = true
         switch event.kind {
         case .joined(let member), .updated(let member): set(member)
-        case .left(let left): state.members.removeAll { $0.memberID == left.memberID }
+        case .left(let left): remove(left)
         case .invitation(let invitation): set(invitation)
         case .ended(let ended): isEnded = ended.reason != .moved
         case .message(let message):
             isNews = remember(MessageKey(from: message.fromMemberID, id: message.messageID))
             // The number stays, so that the history has no gap; there is nothing under it to be told.
             if !isNews { event.kind = nil }
+            if isNews { keep(message, of: event) }
+        case .lock(let lock): state.locked = lock.locked
         case nil: break
         }
         history.append(event)
@@ -92,6 +98,31 @@ package struct RoomReplica: Sendable {
             oldestMessage = (oldestMessage + 1) % Self.messageLimit
         }
         return true
+    }
+
+    private mutating func remove(_ left: Roost_Rooms_V1_MemberLeft) {
+        if left.reason == .removed, let person = state.members.first(where: { $0.memberID == left.memberID })?.personID,
+            !state.removedPersonIds.contains(person)
+        {
+            state.removedPersonIds.append(person)
+        }
+        state.members.removeAll { $0.memberID == left.memberID }
+    }
+
+    /// Keeps what was said to all, as the node does.
+    private mutating func keep(_ message: Roost_Rooms_V1_RoomMessage, of event: Roost_Rooms_V1_RoomEvent) {
+        guard state.kind == .room, message.type == "chat", message.toMemberID.isEmpty else { return }
+        var line = Roost_Rooms_V1_ChatLine()
+        line.seq = event.seq
+        line.atMs = event.atMs
+        line.fromMemberID = message.fromMemberID
+        line.name = state.members.first { $0.memberID == message.fromMemberID }?.name ?? ""
+        line.body = message.body
+        state.chat.append(line)
+        var bytes = state.chat.reduce(0) { $0 + $1.body.count }
+        while state.chat.count > Self.chatLimit || (bytes > Self.chatByteLimit && state.chat.count > 1) {
+            bytes -= state.chat.removeFirst().body.count
+        }
     }
 
     private mutating func set(_ member: Roost_Rooms_V1_Member) {

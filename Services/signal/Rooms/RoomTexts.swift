@@ -1,11 +1,11 @@
-import Messages
+package import Messages
 
 /// Rooms as the page reads them.
-enum RoomTexts {
-    typealias State = Roost_Rooms_V1_RoomState
+package enum RoomTexts {
+    package typealias State = Roost_Rooms_V1_RoomState
 
     /// The fields of ROOM.
-    static func room(_ state: State, node: String, into writer: inout JSONWriter) {
+    package static func room(_ state: State, node: String, into writer: inout JSONWriter) {
         writer.field("room", state.room)
         writer.field("epoch", state.epoch)
         writer.field("seq", state.seq)
@@ -14,6 +14,23 @@ enum RoomTexts {
         writer.field("topology", text(state.topology))
         writer.array("members", state.members) { writer, each in writer.object { member(each, into: &$0) } }
         writer.array("invitations", state.invitations) { writer, each in writer.object { invitation(each, into: &$0) } }
+        writer.field("locked", state.locked)
+        guard state.kind == .room else { return }
+        writer.array("chat", state.chat) { writer, line in
+            writer.object { writer in
+                writer.field("n", line.seq)
+                writer.field("at", line.atMs)
+                writer.field("from", line.fromMemberID)
+                writer.field("name", line.name)
+                writer.field("body", json: checked(line.body))
+            }
+        }
+    }
+
+    /// A body was checked to be JSON by the signal it came from; one that is not would break the frame.
+    private static func checked(_ body: some Sequence<UInt8>) -> [UInt8] {
+        let body = Array(body)
+        return (try? JSONParser.parse(body)) == nil ? Array("null".utf8) : body
     }
 
     /// `room`: the whole room anew.
@@ -26,7 +43,7 @@ enum RoomTexts {
     }
 
     /// `event`: nil for what clients are not shown.
-    static func eventMessage(_ event: Roost_Rooms_V1_RoomEvent, room: String) -> [UInt8]? {
+    package static func eventMessage(_ event: Roost_Rooms_V1_RoomEvent, room: String) -> [UInt8]? {
         guard let kind = event.kind else { return nil }
         if case .ended(let ended) = kind, ended.reason == .moved { return nil }
         return JSONWriter.object { writer in
@@ -55,14 +72,16 @@ enum RoomTexts {
                 writer.field("to", message.toMemberID.isEmpty ? .null : .string(message.toMemberID))
                 writer.field("message") { inner in
                     inner.field("type", message.type)
-                    // It was checked to be JSON by the signal it came from; a body that is not would break this frame.
-                    let body = Array(message.body)
-                    inner.field("body", json: (try? JSONParser.parse(body)) == nil ? Array("null".utf8) : body)
+                    inner.field("body", json: checked(message.body))
                 }
             case .ended(let ended):
                 writer.field("kind", "ended")
                 writer.field("reason", text(ended.reason))
                 writer.field("by", ended.byName)
+            case .lock(let lock):
+                writer.field("kind", "locked")
+                writer.field("locked", lock.locked)
+                writer.field("by", lock.byName)
             }
         }
     }
