@@ -17,11 +17,16 @@ struct Field: ~Escapable {
         return taken
     }
 
-    /// The next word of a line: blanks before it are passed over.
+    /// The next word of a line: blanks before it are passed over. Tabs and stray CRs are blanks too.
     @_lifetime(copy self)
     mutating func word() -> Field {
-        dropBlanks()
-        return next(upTo: Self.blank)
+        var start = 0
+        while start < bytes.count, Self.isBlank(bytes[start]) { start &+= 1 }
+        var end = start
+        while end < bytes.count, !Self.isBlank(bytes[end]) { end &+= 1 }
+        let taken = Field(bytes.extracting(start..<end))
+        bytes = bytes.extracting(min(end &+ 1, bytes.count)..<bytes.count)
+        return taken
     }
 
     /// What is left without blanks at either end.
@@ -79,12 +84,6 @@ struct Field: ~Escapable {
             value = sum
         }
         return value
-    }
-
-    private mutating func dropBlanks() {
-        var start = 0
-        while start < bytes.count, bytes[start] == Self.blank { start &+= 1 }
-        bytes = bytes.extracting(start..<bytes.count)
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == blank || byte == 0x0d || byte == 0x09 }

@@ -21,7 +21,10 @@ public enum H264Profile: Sendable, Hashable {
             self = .baseline
             return
         }
-        guard profileLevelID.utf8.count == 6, let number = UInt32(profileLevelID, radix: 16) else { return nil }
+        // The conversion alone would take a sign.
+        guard profileLevelID.utf8.count == 6, profileLevelID.utf8.first != 0x2b,
+            let number = UInt32(profileLevelID, radix: 16)
+        else { return nil }
         let flags = UInt8(truncatingIfNeeded: number >> 8)
         self =
             switch number >> 16 {

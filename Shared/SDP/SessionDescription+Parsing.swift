@@ -30,22 +30,19 @@ extension SessionDescription {
             let line = rest.next(upTo: Field.newline).trimmed
             if line.isEmpty { continue }
             guard line.bytes.count >= 2, line.bytes[1] == Field.equals else { throw .malformedLine(number) }
-            linesInSection += 1
+            let isMedia = line.bytes[0] == 0x6d
+            linesInSection = isMedia ? 1 : linesInSection + 1
             guard linesInSection <= limits.linesPerSection else { throw .tooManyLines(limit: limits.linesPerSection) }
             let value = line.dropping(2)
-            switch line.bytes[0] {
-            case 0x6d:  // m
+            if isMedia {
                 if let done = reader?.finish() { media.append(done) }
                 guard media.count < limits.media else { throw .tooManyMedia(limit: limits.media) }
                 guard let next = MediaReader(value) else { throw .malformedLine(number) }
                 reader = next
-                linesInSection = 1
-            case let type:
-                if reader == nil {
-                    readSessionLine(type, value)
-                } else {
-                    reader?.read(type, value)
-                }
+            } else if reader == nil {
+                readSessionLine(line.bytes[0], value)
+            } else {
+                reader?.read(line.bytes[0], value)
             }
         }
         if let done = reader?.finish() { media.append(done) }
