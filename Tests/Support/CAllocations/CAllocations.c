@@ -3,6 +3,7 @@
 #include "CAllocations.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -104,4 +105,9 @@ void allocation_counts_end(void) {
     _swift_allocObject = alloc_object;
     _swift_retain = retain;
     _swift_retain_n = retain_n;
+}
+
+uint64_t allocation_bytes_in_use(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }

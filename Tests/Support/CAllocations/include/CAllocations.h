@@ -21,3 +21,5 @@ void allocation_counts_begin(void);
 allocation_counts allocation_counts_now(void);
 // Counts no longer.
 void allocation_counts_end(void);
+// How many bytes of the whole program are allocated, and not freed.
+uint64_t allocation_bytes_in_use(void);
