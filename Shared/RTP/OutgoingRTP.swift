@@ -21,7 +21,8 @@ public struct OutgoingRTP: Hashable, Sendable {
 
     /// What a packet says.
     public init(
-        marker: Bool, payloadType: PayloadType, sequenceNumber: SequenceNumber, timestamp: RTPTimestamp, ssrc: SSRC
+        marker: Bool, payloadType: PayloadType, sequenceNumber: SequenceNumber, timestamp: RTPTimestamp,
+        ssrc: SSRC
     ) {
         self.marker = marker
         self.payloadType = payloadType

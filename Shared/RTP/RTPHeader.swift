@@ -17,7 +17,7 @@ public struct RTPHeader: Hashable, Sendable {
     /// What the bit means is the profile's: for video, the last packet of a frame.
     public let marker: Bool
     /// How the payload is coded.
-    public let payloadType: PayloadType
+    public private(set) var payloadType: PayloadType
     /// The packet's place in its stream.
     public let sequenceNumber: SequenceNumber
     /// The moment of its first sample.
@@ -33,9 +33,9 @@ public struct RTPHeader: Hashable, Sendable {
     /// How long the elements are, padding among them.
     public let extensionByteCount: Int
     /// Where the payload begins.
-    public let payloadOffset: Int
+    public private(set) var payloadOffset: Int
     /// How long the payload is, without padding. Zero in a packet of mere padding.
-    public let payloadByteCount: Int
+    public private(set) var payloadByteCount: Int
     /// How long the padding is.
     public let paddingByteCount: Int
 
@@ -83,11 +83,22 @@ public struct RTPHeader: Hashable, Sendable {
             // Without a payload and without padding there is no last byte to count it.
             guard offset < bytes.byteCount else { throw .wrongPadding }
             paddingByteCount = Int(bytes.uint8(at: bytes.byteCount &- 1))
-            guard paddingByteCount > 0, paddingByteCount <= bytes.byteCount &- offset else { throw .wrongPadding }
+            guard paddingByteCount > 0, paddingByteCount <= bytes.byteCount &- offset else {
+                throw .wrongPadding
+            }
         } else {
             paddingByteCount = 0
         }
         payloadByteCount = bytes.byteCount &- offset &- paddingByteCount
+    }
+
+    /// The header of a packet whose payload begins with something that is not wanted.
+    func withoutFirst(_ byteCount: Int, payloadType: PayloadType) -> RTPHeader {
+        var header = self
+        header.payloadType = payloadType
+        header.payloadOffset += byteCount
+        header.payloadByteCount -= byteCount
+        return header
     }
 }
 
@@ -127,7 +138,8 @@ public struct RTPPacket: ~Escapable {
     /// The contributing source at an index below `header.csrcCount`.
     @inlinable
     public func csrc(at index: Int) -> SSRC {
-        precondition(index >= 0 && index < header.csrcCount, "only \(header.csrcCount) sources are listed")
+        precondition(
+            index >= 0 && index < header.csrcCount, "only \(header.csrcCount) sources are listed")
         return SSRC(rawValue: bytes.uint32(at: RTPHeader.fixedByteCount + index * 4))
     }
 }

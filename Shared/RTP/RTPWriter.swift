@@ -13,7 +13,9 @@ extension RTPPacket {
         let plan = ExtensionPlan(receiver, places, in: bytes.byteCount)
         let original = outgoing.originalSequenceNumber == nil ? 0 : 2
         let needed = RTPHeader.fixedByteCount &+ plan.byteCount &+ original &+ header.payloadByteCount
-        guard needed <= output.freeCapacity else { throw .noRoom(needed: needed, left: output.freeCapacity) }
+        guard needed <= output.freeCapacity else {
+            throw .noRoom(needed: needed, left: output.freeCapacity)
+        }
         do throws(BytesError) {
             var written = try outgoing.writeHeader(
                 plan, receiver, hasPadding: false, elements: bytes, places, to: &output)
@@ -32,18 +34,23 @@ extension RTPPacket {
     }
 
     /// Writes a packet of mere padding, 1 to 255 bytes: to probe for bandwidth, or in place of a packet that is not for
-    /// this receiver but whose number is given away already.
+    /// this receiver but whose number is given away already. In a retransmission the number it had comes before it.
     public static func writePadding(
-        _ outgoing: OutgoingRTP, byteCount: Int, for receiver: ReceiverExtensions, to output: inout OutputRawSpan
+        _ outgoing: OutgoingRTP, byteCount: Int, for receiver: ReceiverExtensions,
+        to output: inout OutputRawSpan
     ) throws(RTPError) -> WrittenRTP {
         precondition((1...255).contains(byteCount), "padding has 1 to 255 bytes (RFC 3550 §5.1)")
         let places = ExtensionPlaces()
         let plan = ExtensionPlan(receiver, places, in: 0)
-        let needed = RTPHeader.fixedByteCount + plan.byteCount + byteCount
-        guard needed <= output.freeCapacity else { throw .noRoom(needed: needed, left: output.freeCapacity) }
+        let original = outgoing.originalSequenceNumber == nil ? 0 : 2
+        let needed = RTPHeader.fixedByteCount + plan.byteCount + original + byteCount
+        guard needed <= output.freeCapacity else {
+            throw .noRoom(needed: needed, left: output.freeCapacity)
+        }
         do throws(BytesError) {
             var written = try outgoing.writeHeader(
                 plan, receiver, hasPadding: true, elements: RawSpan(), places, to: &output)
+            if let number = outgoing.originalSequenceNumber { try output.write(number.rawValue) }
             try output.writeZeros(byteCount - 1)
             try output.write(UInt8(byteCount))
             written.byteCount = needed
@@ -87,7 +94,9 @@ struct ExtensionPlan {
         }
         for index in 0..<ExtensionPlan.copied.count {
             let kind = ExtensionPlan.copied[index]
-            guard let length = ExtensionPlan.length(kind, receiver, places, packetByteCount) else { continue }
+            guard let length = ExtensionPlan.length(kind, receiver, places, packetByteCount) else {
+                continue
+            }
             if length > 16 { isTwoByte = true }
             values &+= length
             count &+= 1
@@ -104,13 +113,17 @@ struct ExtensionPlan {
     /// How long the value is that is copied; nil if it is not.
     @inline(__always)
     static func length(
-        _ kind: HeaderExtension, _ receiver: ReceiverExtensions, _ places: ExtensionPlaces, _ packetByteCount: Int
+        _ kind: HeaderExtension, _ receiver: ReceiverExtensions, _ places: ExtensionPlaces,
+        _ packetByteCount: Int
     ) -> Int? {
-        guard receiver.ids.id(kind) != 0, let range = places[kind], range.upperBound <= packetByteCount else {
+        guard receiver.ids.id(kind) != 0, let range = places[kind], range.upperBound <= packetByteCount
+        else {
             return nil
         }
         // An empty value cannot be said in the one-byte form, and means nothing for any of these.
-        guard range.count > 0, range.count <= (receiver.ids.allowsTwoByteForm ? 255 : 16) else { return nil }
+        guard range.count > 0, range.count <= (receiver.ids.allowsTwoByteForm ? 255 : 16) else {
+            return nil
+        }
         return range.count
     }
 }
@@ -123,7 +136,8 @@ extension OutgoingRTP {
         _ places: ExtensionPlaces, to output: inout OutputRawSpan
     ) throws(BytesError) -> WrittenRTP {
         let start = output.byteCount
-        var written = WrittenRTP(byteCount: 0, payloadOffset: RTPHeader.fixedByteCount &+ plan.byteCount)
+        var written = WrittenRTP(
+            byteCount: 0, payloadOffset: RTPHeader.fixedByteCount &+ plan.byteCount)
         let first: UInt8 = 0x80 | (hasPadding ? 0x20 : 0) | (plan.byteCount > 0 ? 0x10 : 0)
         let second = payloadType.rawValue | (marker ? 0x80 : 0)
         try output.write(
