@@ -65,9 +65,9 @@ public struct MediaDescription: Sendable, Equatable {
     public var isRefused: Bool { port == 0 && !isBundleOnly }
 
     func write(to text: inout String) {
-        text.line(
-            "m=", kind.name, " ", String(port), " ", protocolName, formats.isEmpty ? "" : " ",
-            formats.joined(separator: " "))
+        text += "m="
+        text += kind.name
+        text.line(" ", String(port), " ", protocolName, formats.isEmpty ? "" : " " + formats.joined(separator: " "))
         let address = connectionAddress ?? "0.0.0.0"
         text.line("c=IN ", address.utf8.contains(Field.colon) ? "IP6 " : "IP4 ", address)
         for bandwidth in bandwidths { text.line("b=", bandwidth.kind, ":", String(bandwidth.value)) }
@@ -192,9 +192,15 @@ public struct Attribute: Sendable, Equatable {
 }
 
 extension String {
-    /// Appends the pieces and an end of line.
-    mutating func line(_ pieces: String...) {
-        for piece in pieces { self += piece }
+    /// Appends the pieces and an end of line. Not variadic: that would allocate an array for each line.
+    mutating func line(
+        _ first: String, _ second: String = "", _ third: String = "", _ fourth: String = "", _ fifth: String = ""
+    ) {
+        self += first
+        self += second
+        self += third
+        self += fourth
+        self += fifth
         self += "\r\n"
     }
 }

@@ -6,8 +6,13 @@ public struct Negotiator: Sendable {
     /// What is agreed to.
     public let capabilities: NodeCapabilities
 
+    private let slotExtensions: Set<ExtensionKind>
+
     /// A negotiator with these capabilities.
-    public init(capabilities: NodeCapabilities = NodeCapabilities()) { self.capabilities = capabilities }
+    public init(capabilities: NodeCapabilities = NodeCapabilities()) {
+        self.capabilities = capabilities
+        slotExtensions = capabilities.extensions.subtracting(Self.publisherOnly)
+    }
 
     /// Answers an offer.
     ///
@@ -97,8 +102,7 @@ public struct Negotiator: Sendable {
         guard !agreed.codecs.isEmpty else { return refusal }
         agreed.isReducedSizeRTCP = section.isRTCPReducedSize
         if isSlot {
-            agreed.extensions = section.agreedExtensions(
-                capabilities.extensions.subtracting(Self.publisherOnly), clientSends: false)
+            agreed.extensions = section.agreedExtensions(slotExtensions, clientSends: false)
             agreed.ordinal = earlier?.ordinal ?? places.take(section.kind)
             agreed.slot =
                 earlier?.slot

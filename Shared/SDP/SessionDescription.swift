@@ -31,7 +31,7 @@ public struct SessionDescription: Sendable, Equatable {
     /// The text, each line ended by CR and LF.
     public var text: String {
         var text = ""
-        text.reserveCapacity(512 + media.count * 1_024)
+        text.reserveCapacity(512 + media.count * 1_536)
         write(to: &text)
         return text
     }
@@ -39,7 +39,7 @@ public struct SessionDescription: Sendable, Equatable {
     /// Appends the text.
     public func write(to text: inout String) {
         text.line("v=0")
-        text.line("o=", originName, " ", String(sessionID), " ", String(version), " IN IP4 0.0.0.0")
+        text.line("o=", originName, " \(sessionID) \(version) IN IP4 0.0.0.0")
         text.line("s=-")
         text.line("t=0 0")
         for mids in bundles { text.line("a=group:BUNDLE", mids.isEmpty ? "" : " ", mids.joined(separator: " ")) }

@@ -34,7 +34,7 @@ public struct RIDDescription: Sendable, Equatable {
         if restrictions.isEmpty {
             text.line("a=rid:", id, " ", direction.rawValue)
         } else {
-            text.line("a=rid:", id, " ", direction.rawValue, " ", restrictions)
+            text.line("a=rid:", id, " ", direction.rawValue, " " + restrictions)
         }
     }
 }

@@ -3,9 +3,10 @@ import Testing
 
 /// Offers of real browsers, and what the node's answers to them say.
 struct BrowserOfferTests {
-    static let all = ["chromium-156", "firefox-153"].flatMap { browser in
-        ["unlimited", "first", "grown", "restart"].map { "\(browser)-\($0)" }
-    }
+    static let all =
+        ["chromium-156", "firefox-153"].flatMap { browser in
+            ["unlimited", "first", "grown", "restart"].map { "\(browser)-\($0)" }
+        } + ["aiortc-1.16-first"]
 
     @Test(arguments: all)
     func `what was read is written, and read again the same`(name: String) throws {
@@ -98,6 +99,19 @@ struct BrowserOfferTests {
         #expect(slot.extensions[.dependencyDescriptor] == 0)
         #expect(slot.extensions[.rid] == 0)
         #expect(slot.extensions[.playoutDelay] == 6)
+    }
+
+    @Test func `aiortc has no transport-wide feedback and no simulcast, and declares all its sources`() throws {
+        var node = TestNode()
+        let session = try node.answer(offer("aiortc-1.16-first")).session
+
+        #expect(session.publishing.map { $0.codecs.map(\.kind) } == [[.opus], [.vp8, .h264]])
+        #expect(session.media[1].codecs.map(\.feedback) == [[.nack, .pli, .remb], [.nack, .pli, .remb]])
+        #expect(session.media[1].rids == [])
+        #expect(session.media[1].sources.count == 1 && session.media[1].sources[0].rtx != nil)
+        #expect(session.media[1].extensions[.transportSequenceNumber] == 0)
+        #expect(session.slots.count == 5)
+        #expect(session.remoteFingerprints.map(\.hash) == ["sha-256", "sha-384", "sha-512"])
     }
 
     @Test(arguments: ["chromium-156", "firefox-153"])
