@@ -109,6 +109,8 @@ def test_a_call_through_a_turn_server_that_drains_goes_on(cluster, wire, leaver)
             late.allocate()
         assert refusal.value.code == 508
         assert leaver.process.poll() is None
+        # It is asked once, though it does not obey.
+        assert leaver.log.read_text().count("the registry sets draining") <= 2
     assert leaver.process.wait(10) == 0, leaver.log.read_text()
 
 

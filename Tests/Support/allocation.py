@@ -15,6 +15,8 @@ USERNAME, INTEGRITY, ERROR, CHANNEL, LIFETIME, PEER, PAYLOAD = 0x06, 0x08, 0x09,
 REALM, NONCE, RELAYED, FAMILY, TRANSPORT, DONT_FRAGMENT, MAPPED, ICMP = 0x14, 0x15, 0x16, 0x17, 0x19, 0x1A, 0x20, 0x8004
 
 Address = tuple[str, int]
+# An address is written as XOR-PEER-ADDRESS is, which takes the message's transaction.
+Attribute = tuple[int, bytes | Address]
 
 
 class Refused(Exception):
@@ -32,9 +34,10 @@ class Allocation:
         self, host: str, port: int, username: str, password: str, patience: float = 5, over: str = "udp", source: str | None = None
     ):
         self.socket = connected(host, port, over, source)
+        self.write = self.socket.sendall
         self.is_stream = over != "udp"
         self.username, self.password, self.patience = username, password, patience
-        self.realm = self.nonce = b""
+        self.realm = self.nonce = self.transaction = b""
         # What came and belongs to no request: indications and ChannelData, whole.
         self.heard: list[bytes] = []
         self._rest = b""
@@ -57,10 +60,9 @@ class Allocation:
 
     # -- requests
 
-    def allocate(self, *attributes: tuple[int, bytes]) -> Address:
+    def allocate(self, *attributes: Attribute) -> Address:
         """The relayed address."""
-        answer = self.ask(ALLOCATE, [(TRANSPORT, bytes([17, 0, 0, 0])), *attributes])
-        return unmasked(answer[RELAYED])
+        return unmasked(*self.answer(ALLOCATE, [(TRANSPORT, bytes([17, 0, 0, 0])), *attributes], RELAYED))
 
     def refresh(self, lifetime: int = 600) -> int:
         """The lifetime that it now has."""
@@ -69,13 +71,17 @@ class Allocation:
 
     def permit(self, *peers: Address) -> None:
         """Lets these peers in."""
-        self.ask(PERMIT, [(PEER, masked(peer)) for peer in peers])
+        self.ask(PERMIT, [(PEER, peer) for peer in peers])
 
     def bind(self, channel: int, peer: Address) -> None:
         """Names the peer by a channel."""
-        self.ask(BIND, [(CHANNEL, struct.pack("!HH", channel, 0)), (PEER, masked(peer))])
+        self.ask(BIND, [(CHANNEL, struct.pack("!HH", channel, 0)), (PEER, peer)])
 
-    def ask(self, method: int, attributes: list[tuple[int, bytes]]) -> dict[int, bytes]:
+    def answer(self, method: int, attributes: list[Attribute], kind: int) -> tuple[bytes, bytes]:
+        """One attribute of the answer, and the transaction that masks the address in it."""
+        return self.ask(method, attributes)[kind], self.transaction
+
+    def ask(self, method: int, attributes: list[Attribute]) -> dict[int, bytes]:
         """A request, signed once the server has told how; its answer. Raises `Refused`."""
         for _ in range(3):
             # Without a nonce yet, or with one that is stale, the server tells another.
@@ -89,10 +95,10 @@ class Allocation:
                 raise Refused(code, answer[ERROR][4:].decode(errors="replace"))
         raise Refused(438, "a fresh nonce each time")
 
-    def request(self, method: int, attributes: list[tuple[int, bytes]]) -> bytes:
+    def request(self, method: int, attributes: list[Attribute]) -> bytes:
         """The bytes of a request."""
-        transaction = os.urandom(12)
-        body = b"".join(attribute(*each) for each in attributes)
+        transaction = self.transaction = os.urandom(12)
+        body = written(attributes, transaction)
         if self.nonce:
             body += attribute(USERNAME, self.username.encode()) + attribute(REALM, self.realm) + attribute(NONCE, self.nonce)
             key = hashlib.md5(f"{self.username}:{self.realm.decode()}:{self.password}".encode()).digest()
@@ -105,7 +111,7 @@ class Allocation:
         end, wait, send = time.monotonic() + self.patience, 0.5, True
         while time.monotonic() < end:
             if send:
-                self.socket.sendall(request)
+                self.write(request)
             message = self._next(min(wait, max(0.01, end - time.monotonic())))
             send = message is None and not self.is_stream
             if message is None:
@@ -119,15 +125,16 @@ class Allocation:
 
     # -- data
 
-    def send(self, peer: Address, data: bytes, *attributes: tuple[int, bytes]) -> None:
+    def send(self, peer: Address, data: bytes, *attributes: Attribute) -> None:
         """A Send indication."""
-        body = b"".join(attribute(*each) for each in [(PEER, masked(peer)), *attributes, (PAYLOAD, data)])
-        self.socket.sendall(header(SEND | INDICATION, len(body), os.urandom(12)) + body)
+        transaction = os.urandom(12)
+        body = written([(PEER, peer), *attributes, (PAYLOAD, data)], transaction)
+        self.write(header(SEND | INDICATION, len(body), transaction) + body)
 
     def send_channel(self, channel: int, data: bytes) -> None:
         """ChannelData."""
         padding = bytes(-len(data) % 4) if self.is_stream else b""
-        self.socket.sendall(struct.pack("!HH", channel, len(data)) + data + padding)
+        self.write(struct.pack("!HH", channel, len(data)) + data + padding)
 
     def hear(self, timeout: float = 5) -> dict[int, bytes] | tuple[int, bytes] | None:
         """What comes next of the peers: a Data indication's attributes, or channel and bytes; None after the time."""
@@ -187,17 +194,25 @@ def connected(host: str, port: int, over: str = "udp", source: str | None = None
     return context.wrap_socket(made)
 
 
-def masked(address: Address) -> bytes:
-    """An IPv4 address as XOR-PEER-ADDRESS has it."""
+def masked(address: Address, transaction: bytes) -> bytes:
+    """An address as XOR-PEER-ADDRESS has it."""
     host, port = address
-    return struct.pack("!BBHI", 0, 1, port ^ (MAGIC >> 16), struct.unpack("!I", socket.inet_aton(host))[0] ^ MAGIC)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return struct.pack("!BBH", 0, 2 if ":" in host else 1, port ^ (MAGIC >> 16)) + mask(socket.inet_pton(family, host), transaction)
 
 
-def unmasked(value: bytes) -> Address:
-    """The IPv4 address in an XOR-… attribute."""
-    _, family, port, address = struct.unpack("!BBHI", value[:8])
-    assert family == 1, "the address is IPv4"
-    return socket.inet_ntoa(struct.pack("!I", address ^ MAGIC)), port ^ (MAGIC >> 16)
+def unmasked(value: bytes, transaction: bytes) -> Address:
+    """The address in an XOR-… attribute."""
+    _, family, port = struct.unpack("!BBH", value[:4])
+    return socket.inet_ntop(socket.AF_INET6 if family == 2 else socket.AF_INET, mask(value[4:], transaction)), port ^ (MAGIC >> 16)
+
+
+def mask(address: bytes, transaction: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(address, struct.pack("!I", MAGIC) + transaction, strict=False))
+
+
+def written(attributes: list[Attribute], transaction: bytes) -> bytes:
+    return b"".join(attribute(kind, value if isinstance(value, bytes) else masked(value, transaction)) for kind, value in attributes)
 
 
 def header(method: int, length: int, transaction: bytes) -> bytes:

@@ -8,6 +8,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
+
 from cluster import BUILD, free_ports
 from waiting import wait_until
 
@@ -19,7 +21,9 @@ SECRET = "a secret of the test, 32 bytes.."
 class TurnServer:
     """`turn` on its own ports: UDP and TCP (with TLS) on `port`, TLS on `port + 1`. Use it in a `with`."""
 
-    def __init__(self, *arguments: str, host: str = "127.0.0.1", tls: bool = True):
+    def __init__(self, *arguments: str, host: str = "127.0.0.1", tls: bool = True, descriptors: int | None = None):
+        """`descriptors`: how many it may have open."""
+        self.descriptors = descriptors
         self.folder = Path(tempfile.mkdtemp(prefix="roost-turn-", dir="/tmp"))
         self.host = host
         self.port = free_ports(2)
@@ -49,7 +53,10 @@ class TurnServer:
 
     def __enter__(self) -> "TurnServer":
         log = open(self.folder / "log.txt", "wb")
-        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        limited = ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}"] if self.descriptors else []
+        self.process = subprocess.Popen(
+            limited + self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
         try:
             wait_until(self.is_ready, "the turn server is ready", 20, seen=self.log)
@@ -89,6 +96,10 @@ class TurnServer:
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
         time.sleep(0.3)
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        return psutil.Process(self.process.pid).memory_info().rss
 
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics by its name with labels."""
