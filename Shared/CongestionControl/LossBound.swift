@@ -9,6 +9,7 @@ import Time
 struct LossBound: Sendable {
     private struct Experiment {
         var before: Double
+        var rate: Double
         var bound: Double?
         var since: Instant
     }
@@ -37,6 +38,8 @@ struct LossBound: Sendable {
     private var inherent = 0.0
     private var inherentCeiling = 0.0
     private var experiment: Experiment?
+    /// The rate at which a queue last overflowed: near it, growth is slow.
+    private var knee: Double?
 
     /// Counts one packet that the receiver spoke of.
     mutating func receive(isLost: Bool) {
@@ -59,7 +62,7 @@ struct LossBound: Sendable {
         totalMean = totalMean * Self.memory + Double(total)
         (lost, total, windowStart) = (0, 0, now)
         fraction = lostMean / totalMean
-        let noise = (fraction * (1 - fraction) / totalMean).squareRoot()
+        let noise = deviation(fraction, of: totalMean)
 
         if let experiment {
             // The packets of before the cut are answered a round trip later; then a second of new ones.
@@ -72,22 +75,31 @@ struct LossBound: Sendable {
         if excess - 2 * noise > Self.high {
             begin(rate: rate, acknowledged: acknowledged, excess: excess, now: now)
         } else if excess < Self.low + noise, let bound {
-            let grown = bound * (1 + 0.08 * min(elapsed.inSeconds, 1))
-            self.bound = grown > rate * 2 ? nil : grown
+            grow(bound, rate: rate, elapsed: min(elapsed.inSeconds, 1))
         }
+    }
+
+    private mutating func grow(_ bound: Double, rate: Double, elapsed: Double) {
+        if let knee, bound > knee * 1.1 { self.knee = nil }
+        let isNear = knee.map { bound > $0 * 0.9 } ?? false
+        let grown = bound * (1 + (isNear ? 0.02 : 0.08) * elapsed)
+        self.bound = grown > rate * 2 ? nil : grown
     }
 
     private mutating func begin(rate: Double, acknowledged: Double?, excess: Double, now: Instant) {
         // §6 cuts by half the loss; going below what arrives lets a queue drain at once.
         let arriving = acknowledged.map { min($0 * 0.95, rate * 0.95) }
-        experiment = Experiment(before: fraction, bound: bound, since: now)
+        experiment = Experiment(before: fraction, rate: rate, bound: bound, since: now)
         bound = arriving ?? rate * (1 - 0.5 * excess)
         (lostMean, totalMean) = (0, 0)
     }
 
     private mutating func conclude(_ experiment: Experiment, noise: Double) {
         self.experiment = nil
-        guard fraction > experiment.before * 0.7 - noise else { return }
+        guard fraction > experiment.before * 0.7 - noise else {
+            knee = experiment.rate
+            return
+        }
         bound = experiment.bound
         inherentCeiling = min(fraction + noise, Self.mostInherent)
         inherent = min(fraction, Self.mostInherent)
@@ -99,4 +111,16 @@ struct LossBound: Sendable {
         inherent = min(inherent + 0.1 * (fraction - inherent), inherentCeiling)
         inherentCeiling = min(inherentCeiling, max(inherent + 2 * noise, inherent * 1.5))
     }
+}
+
+/// The standard deviation of a share seen in so many packets: the root of p(1 - p)/n, by Newton's method. `squareRoot` would need
+/// the C library to link.
+private func deviation(_ share: Double, of packets: Double) -> Double {
+    let variance = share * (1 - share) / packets
+    guard variance > 1e-9 else { return 0 }
+    // Of 20 packets and more it is below 0.2. Each step halves the error at least; a root below 0.001 may come out too high,
+    // which does no harm.
+    var root = 0.2
+    for _ in 0..<9 { root = (root + variance / root) / 2 }
+    return root
 }

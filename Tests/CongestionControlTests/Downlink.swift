@@ -18,7 +18,7 @@ struct Downlink: ~Copyable {
         var isSound: Bool
     }
 
-    /// A simulated path's receiver tells this at once, over a way back without loss.
+    /// A simulated path's receiver tells this at once, over a way back of its own.
     private typealias Feedback = [(sequence: UInt16, arrival: Instant?)]
 
     static let soundRate = BitRate.kilobitsPerSecond(40)
@@ -41,18 +41,28 @@ struct Downlink: ~Copyable {
     private(set) var allocation: Allocation?
     private(set) var record = Record()
     private var droppedBefore = 0
+    private var random: SeededGenerator
+    private var shown: [TileID: LayerID] = [:]
     /// Whether what the receiver says comes back.
     var hearsFeedback = true
     /// Whether probes are sent.
     var probes = true
 
-    init(_ source: Source, over conditions: SimulatedLink<Int>.Conditions, seed: UInt64) {
+    init(
+        _ source: Source, over conditions: SimulatedLink<Int>.Conditions, feedbackLoss: Double = 0,
+        start: BitRate = .kilobitsPerSecond(300), seed: UInt64
+    ) {
         self.source = source
         way = SimulatedLink(conditions.typed(), seed: seed)
-        back = SimulatedLink(.init(capacity: .megabitsPerSecond(10), propagation: .milliseconds(30)), seed: seed &+ 1)
-        estimator = BandwidthEstimator(now: .zero)
+        back = SimulatedLink(
+            .init(capacity: .megabitsPerSecond(10), propagation: .milliseconds(30), loss: feedbackLoss),
+            seed: seed &+ 1)
+        var settings = BandwidthEstimator.Settings()
+        settings.start = start
+        estimator = BandwidthEstimator(settings: settings, now: .zero)
         prober = Prober(now: .zero)
         pacer = Pacer(rate: .kilobitsPerSecond(750), now: .zero)
+        random = SeededGenerator(seed: seed &+ 2)
     }
 
     mutating func change(to conditions: SimulatedLink<Int>.Conditions) { way.change(to: conditions.typed(), now: now) }
@@ -124,8 +134,15 @@ struct Downlink: ~Copyable {
             queue(frame: min(estimator.estimate, most))
         case .room(let tiles):
             for (tile, choice) in zip(tiles, allocation?.choices ?? []) {
-                guard case .layer(let id) = choice.choice else { continue }
-                for layer in tile.layers where layer.id == id { queue(frame: layer.bitRate) }
+                guard case .layer(let id) = choice.choice else {
+                    shown[tile.id] = nil
+                    continue
+                }
+                // Encoders keep their rate only on average, and a switch begins with a key frame.
+                let isKeyFrame = shown[tile.id] != id
+                shown[tile.id] = id
+                let scale = isKeyFrame ? 6 : Double.random(in: 0.5...1.5, using: &random)
+                for layer in tile.layers where layer.id == id { queue(frame: layer.bitRate * scale) }
             }
         }
     }
@@ -197,6 +214,10 @@ struct Record {
     func queueing(percentile: Int) -> Interval {
         let sorted = queueing.sorted()
         return sorted.isEmpty ? .zero : sorted[min(sorted.count - 1, sorted.count * percentile / 100)]
+    }
+
+    var meanEstimate: BitRate {
+        BitRate(estimates.reduce(0) { $0 + Double($1.bitsPerSecond) } / Double(max(1, estimates.count)))
     }
 
     /// After how long the estimate first was as asked; one sample a millisecond.

@@ -18,10 +18,10 @@ struct ScenarioTests {
             let record = downlink.record
             let lowest = record.estimates.min() ?? .zero
             let p95 = record.queueing(percentile: 95)
-            print("constant \(capacity), seed \(seed): \(record.rate), p95 \(p95), lowest \(lowest)")
-            #expect(record.rate >= capacity * 0.8)
-            #expect(p95 <= .milliseconds(150))
-            #expect(lowest >= capacity * 0.5)
+            let figures: Comment = "constant \(capacity), seed \(seed): \(record.rate), p95 \(p95), lowest \(lowest)"
+            #expect(record.rate >= capacity * 0.8, figures)
+            #expect(p95 <= .milliseconds(150), figures)
+            #expect(lowest >= capacity * 0.5, figures)
         }
     }
 
@@ -43,10 +43,10 @@ struct ScenarioTests {
             downlink.run(for: .seconds(20))
             let up = downlink.record.time { $0 > .kilobitsPerSecond(2200) }
             let (downText, upText) = (down?.description ?? "-", up?.description ?? "-")
-            print("step, seed \(seed): \(before), down \(downText), \(rate), p95 \(p95), up \(upText)")
-            #expect(down ?? .seconds(99) < .seconds(2))
-            #expect(rate >= .kilobitsPerSecond(640))
-            #expect(up ?? .seconds(99) < .seconds(15))
+            let figures: Comment = "step, seed \(seed): \(before), down \(downText), \(rate), p95 \(p95), up \(upText)"
+            #expect(down ?? .seconds(99) < .seconds(2), figures)
+            #expect(rate >= .kilobitsPerSecond(640), figures)
+            #expect(up ?? .seconds(99) < .seconds(15), figures)
         }
     }
 
@@ -58,12 +58,11 @@ struct ScenarioTests {
                 over: Conditions(capacity: .megabitsPerSecond(3), loss: Double(percent) / 100), seed: seed)
             downlink.run(for: .seconds(20))
             downlink.run(for: .seconds(60))
-            let mean = BitRate(
-                downlink.record.estimates.reduce(0) { $0 + Double($1.bitsPerSecond) }
-                    / Double(downlink.record.estimates.count))
+            let mean = downlink.record.meanEstimate
             let lowest = downlink.record.estimates.min() ?? .zero
-            print("loss \(percent) %, seed \(seed): mean \(mean) lowest \(lowest) rate \(downlink.record.rate)")
-            #expect(mean >= .kilobitsPerSecond(1800))
+            let figures: Comment =
+                "loss \(percent) %, seed \(seed): mean \(mean) lowest \(lowest) rate \(downlink.record.rate)"
+            #expect(mean >= .kilobitsPerSecond(1800), figures)
         }
     }
 
@@ -78,9 +77,9 @@ struct ScenarioTests {
             downlink.run(for: .seconds(60))
             let lost = downlink.estimator.lossFraction
             let rate = downlink.record.rate
-            print("shallow \(capacity), seed \(seed): \(rate), loss at the end \(lost)")
-            #expect(rate >= capacity * 0.7)
-            #expect(downlink.record.lossShare <= 0.15)
+            let figures: Comment = "shallow \(capacity), seed \(seed): \(rate), loss at the end \(lost)"
+            #expect(rate >= capacity * 0.7, figures)
+            #expect(downlink.record.lossShare <= 0.15, figures)
         }
     }
 
@@ -92,8 +91,8 @@ struct ScenarioTests {
             downlink.run(for: .seconds(20))
             downlink.run(for: .seconds(60))
             let rate = downlink.record.rate
-            print("jitter, seed \(seed): \(rate), p95 \(downlink.record.queueing(percentile: 95))")
-            #expect(rate >= .kilobitsPerSecond(1400))
+            let figures: Comment = "jitter, seed \(seed): \(rate), p95 \(downlink.record.queueing(percentile: 95))"
+            #expect(rate >= .kilobitsPerSecond(1400), figures)
         }
     }
 
@@ -107,9 +106,9 @@ struct ScenarioTests {
         downlink.hearsFeedback = true
         downlink.run(for: .seconds(10))
         let after = downlink.estimator.estimate
-        print("silence: \(before), \(silent), \(after)")
-        #expect(silent <= before * 0.4)
-        #expect(after >= before * 0.7)
+        let figures: Comment = "silence: \(before), \(silent), \(after)"
+        #expect(silent <= before * 0.4, figures)
+        #expect(after >= before * 0.7, figures)
     }
 
     private func slow(_ kilobits: Int64) -> Conditions {
