@@ -162,7 +162,7 @@ let package = Package(
             tests("DTLS", ["Time", "Bytes", "CVirtualTime", "CAllocations"]),
             .systemLibrary(name: "CSRTP", path: "Tests/Support/CSRTP"),
             tests("SRTP", ["Bytes", "CSRTP", "CAllocations"]),
-            tests("RTP", ["Time", "Bytes"]),
+            tests("RTP", ["Time", "Bytes", "CAllocations"]),
             .testTarget(
                 name: "SDPTests", dependencies: ["SDP"], path: "Tests/SDPTests", exclude: ["Offers"],
                 swiftSettings: strict),

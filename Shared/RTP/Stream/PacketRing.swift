@@ -70,6 +70,13 @@ public struct PacketRing: ~Copyable {
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 
+    /// The header of a packet that `packet` finds; nil if it is none. Who must change other things before the packet is
+    /// written has its header without holding on to the ring.
+    public borrowing func header(_ sequenceNumber: SequenceNumber) -> RTPHeader? {
+        guard let packet = packet(sequenceNumber) else { return nil }
+        return try? RTPHeader(parsing: packet)
+    }
+
     /// Forgets all packets.
     public mutating func removeAll() {
         entries.fill(Entry(number: -1, byteCount: 0))
