@@ -22,8 +22,17 @@ public struct RelayPorts: Sendable {
     /// All ports of `range` are free.
     public init(_ range: ClosedRange<UInt16>) { self.range = range }
 
+    /// Draws before the free ports are counted: by then they are few.
+    private static let draws = 32
+
     /// Takes a free port, and with `.evenWithNext` its neighbour. Nil if there is none.
     public mutating func take(_ parity: Parity, using random: inout some RandomNumberGenerator) -> UInt16? {
+        // Whatever is drawn until it is free is any free one with equal chance, without looking at all of them.
+        for _ in 0..<RelayPorts.draws {
+            let port = UInt16.random(in: range, using: &random)
+            guard candidates(Int(port) / 64, parity) & 1 << UInt64(port % 64) != 0 else { continue }
+            return take(port, parity)
+        }
         let first = Int(range.lowerBound) / 64
         let last = Int(range.upperBound) / 64
         var free = 0
@@ -38,10 +47,7 @@ public struct RelayPorts: Sendable {
                 continue
             }
             for _ in 0..<rank { bits &= bits - 1 }
-            let port = UInt16(word * 64 + bits.trailingZeroBitCount)
-            mark(port)
-            if case .evenWithNext = parity { mark(port + 1) }
-            return port
+            return take(UInt16(word * 64 + bits.trailingZeroBitCount), parity)
         }
         return nil
     }
@@ -52,6 +58,12 @@ public struct RelayPorts: Sendable {
         guard taken[Int(port) / 64] & bit != 0 else { return }
         taken[Int(port) / 64] &= ~bit
         takenCount -= 1
+    }
+
+    private mutating func take(_ port: UInt16, _ parity: Parity) -> UInt16 {
+        mark(port)
+        if case .evenWithNext = parity { mark(port + 1) }
+        return port
     }
 
     private mutating func mark(_ port: UInt16) {

@@ -7,6 +7,7 @@ import PacketIO
 public import ServiceKit
 public import ServiceLifecycle
 import TURNServer
+import Time
 
 /// The turn server: STUN and TURN over UDP, TCP and TLS; known to a registry, which hands it out to clients.
 public enum Turn {
@@ -26,15 +27,17 @@ public enum Turn {
         let configuration = context.configuration
         let relays = try relayAddresses(configuration)
         let settings = try TurnSettings(
-            configuration, relayAddresses: relays, services: try services(of: context))
+            configuration, relayAddresses: relays, services: try services(of: context),
+            logger: context.logger)
         let tls = try certificate(configuration)
         let pool = RelayPool(addresses: relays, ports: configuration[TurnKeys.relayPorts])
         let fleet = try Fleet(context: context)
         let loops: TurnLoops
         do {
             loops = try TurnLoops(
-                places(configuration, tls), workers: configuration[TurnKeys.workers], pool: pool,
-                configuration: settings.current, quota: fleet?.quota ?? NoFleet())
+                places(configuration, tls), workers: configuration[TurnKeys.workers],
+                pace: .microseconds(Int64(configuration[TurnKeys.pace])), pool: pool, configuration: settings.current,
+                quota: fleet?.quota ?? NoFleet())
         } catch {
             throw ServiceFailure("turn: \(error) The addresses are those of --listen, --tcp-listen and --tls-listen.")
         }

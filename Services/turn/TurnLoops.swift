@@ -37,7 +37,7 @@ final class TurnLoops: Sendable {
 
     /// Binds all sockets and starts the threads. Throws where an address cannot be bound.
     init(
-        _ places: Places, workers: Int, pool: RelayPool, configuration: TURNServerConfiguration,
+        _ places: Places, workers: Int, pace: Interval, pool: RelayPool, configuration: TURNServerConfiguration,
         quota: any FleetQuota
     ) throws(PacketIOError) {
         // Sockets that share a port would also share it with another server without a word, so it is tried alone first.
@@ -60,7 +60,7 @@ final class TurnLoops: Sendable {
         options.mergesDatagrams = true
         var lanes: [Lane] = []
         for number in 0..<workers {
-            let executor = try LoopExecutor(name: "turn-\(number)")
+            let executor = try LoopExecutor(name: "turn-\(number)", pace: pace)
             let now = PacketIO.MonotonicClock.now
             var random = SystemRandomNumberGenerator()
             let server = TURNServer(

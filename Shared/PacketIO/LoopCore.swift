@@ -1,5 +1,6 @@
 internal import CPacketIO
 internal import Synchronization
+internal import Time
 
 /// What a loop's thread and its executor share: the mailbox of jobs, the descriptors to wait on, and who is on the thread.
 final class LoopCore: Sendable {
@@ -8,12 +9,15 @@ final class LoopCore: Sendable {
     let epoll: Int32
     let event: Int32
     let timer: Int32
+    /// How far turns are apart at least while much comes; zero: as they come.
+    let pace: Interval
     let statistics = LoopStatistics()
     private let ring = Mutex(JobRing(capacity: LoopCore.ringCapacity))
     /// `pthread_self()` of the loop's thread; 0 before it runs.
     private let thread = Atomic<UInt>(0)
 
-    init() throws(PacketIOError) {
+    init(pace: Interval) throws(PacketIOError) {
+        self.pace = pace
         let epoll = pio_epoll_create()
         guard epoll >= 0 else { throw .cannotStart("epoll descriptor", code: -epoll) }
         let event = pio_eventfd_create()

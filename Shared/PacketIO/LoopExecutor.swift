@@ -1,6 +1,6 @@
 internal import CPacketIO
 internal import Synchronization
-internal import Time
+public import Time
 
 /// The executor of actors that live on one thread. The thread is its own, starts with it, and ends after its last actor.
 ///
@@ -11,10 +11,15 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     let core: LoopCore
     private let mail: ThreadMail
 
-    /// Starts the thread. `name` shows in `top -H`, at most 15 characters of it.
-    public init(name: String) throws(PacketIOError) {
+    /// Starts the thread.
+    ///
+    /// - Parameters:
+    ///   - name: shows in `top -H`, at most 15 characters of it.
+    ///   - pace: how far turns of a packet loop are apart at least while packets come faster than that, so that one wake-up serves
+    ///     several: what a packet may wait longer, and much of what it costs. Zero: each is served as it comes.
+    public init(name: String, pace: Interval = .zero) throws(PacketIOError) {
         self.name = name
-        core = try LoopCore()
+        core = try LoopCore(pace: pace)
         mail = ThreadMail()
         let thread = LoopThread(core: core, mail: mail, name: name, executor: LoopIdentity(self))
         try startThread { thread.run() }

@@ -17,6 +17,10 @@ internal import Time
     private(set) var mayHaveJobs = true
     /// When the loop's timer will wake it; nil once it has.
     private var timerAt: Instant?
+    /// When the last turn began.
+    private var began = Instant.zero
+    /// Whether turns keep a distance.
+    private var isPaced = false
 
     init() {
         jobs.reserveCapacity(LoopTurn.jobLimit)
@@ -30,7 +34,11 @@ internal import Time
     ///
     /// The timer is set only for a deadline that is earlier than what it is set for. So deadlines that move on with each packet
     /// cost no call of the kernel, and a wait sets up no timer of its own; a wake-up too early is rare, and does no harm.
-    mutating func wait(_ core: LoopCore, until deadline: Instant?, now: Instant) {
+    ///
+    /// - Parameters:
+    ///   - now: when the last turn began.
+    ///   - items: how many datagrams it brought, or other events if these were more; none if it left some.
+    mutating func wait(_ core: LoopCore, until deadline: Instant?, now: Instant, items: Int = 0) {
         var blocks = true
         if mayHaveJobs {
             blocks = false
@@ -40,6 +48,10 @@ internal import Time
                 pio_timer_set(core.timer, deadline.nanoseconds)
                 timerAt = deadline
             }
+        }
+        if core.pace > .zero {
+            let pauses = keepsPace(core.pace, now: now, items: items)
+            if pauses, blocks { pio_sleep_until((now + core.pace).nanoseconds) }
         }
         let found = unsafe pio_epoll_wait(core.epoll, events, Int32(LoopTurn.eventLimit), blocks ? 1 : 0)
         // Only EINTR can happen: then there is nothing, and the next turn waits again.
@@ -53,6 +65,14 @@ internal import Time
                 timerAt = nil
             }
         }
+    }
+
+    /// Whether to pause before the next turn. A wake-up costs several times what a packet does, so turns that follow closely are
+    /// held apart; a pause is a wake-up itself, so where only one packet comes in it, there is no other.
+    private mutating func keepsPace(_ pace: Interval, now: Instant, items: Int) -> Bool {
+        isPaced = isPaced ? items > 1 : items > 0 && now - began < pace / 2
+        began = now
+        return isPaced
     }
 
     /// What is ready.

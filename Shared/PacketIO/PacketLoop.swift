@@ -57,9 +57,10 @@ final class PacketLoop<Worker: PacketWorker>: Sendable {
         let enter = WorkerTurn<Worker>()
         enter.begin(worker, &state)
         while !isStopping.load(ordering: .acquiring) {
-            turn.wait(core, until: state.wakeAt, now: state.now)
+            turn.wait(core, until: state.wakeAt, now: state.now, items: state.isBehind ? 0 : state.items)
             if turn.mayHaveJobs { turn.runJobs(core, executor) }
             state.now = MonotonicClock.now
+            state.items = turn.count
             enter.handle(worker, turn, contexts, listeners, core, &state)
             state.endTurn()
             state.publish(core.statistics)
@@ -79,6 +80,10 @@ struct LoopState: ~Copyable {
     var deadline: Instant?
     /// When listeners are watched again: the process had no descriptor for another connection.
     var pausedUntil: Instant?
+    /// What this turn has to do: datagrams, or other events if these are more.
+    var items = 0
+    /// Whether a socket gave all that it was asked for, so that it likely has more.
+    var isBehind = false
     private var counts = ReceiveCounts()
 
     init(received: consuming ReceiveBatch, out: consuming LoopIO) {
@@ -146,6 +151,7 @@ struct LoopState: ~Copyable {
     mutating func publish(_ statistics: LoopStatistics) {
         statistics.turns.grow(1)
         if counts.packets | counts.errors > 0 {
+            items = max(items, Int(counts.packets))
             statistics.receivedPackets.grow(counts.packets)
             statistics.receivedBytes.grow(counts.bytes)
             statistics.reportedErrors.grow(counts.errors)

@@ -50,6 +50,7 @@ struct WorkerTurn<Worker: PacketWorker> {
         _ listeners: [StreamListener], _ core: LoopCore, _ state: inout LoopState
     ) {
         state.turn &+= 1
+        state.isBehind = false
         state.out.streams.now = state.now.nanoseconds
         if !state.out.streams.failures.isEmpty { tellFailures(worker, &state) }
         if !state.out.streams.ready.isEmpty { readReady(worker, contexts, &state) }
@@ -93,6 +94,7 @@ struct WorkerTurn<Worker: PacketWorker> {
             from: slot.descriptor, socket: SocketID(index), tells: slot.tells, limit: limit)
         // Nothing, or an error that an ICMP message left behind.
         guard got > 0 else { return }
+        if got == limit, limit > 1 { state.isBehind = true }
         if limit == Int(slot.asks) { state.out.sockets.adapt(index, got: got, turn: state.turn) }
         state.count()
         let references = state.out.queue.references

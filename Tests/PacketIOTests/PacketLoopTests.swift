@@ -1,6 +1,7 @@
 import Addresses
 import Bytes
 import PacketIO
+import Synchronization
 import Testing
 import Time
 
@@ -48,9 +49,9 @@ actor Echo: PacketWorker {
 struct PacketLoopTests {
     /// Runs `body` with an echo on a loopback socket.
     func withEcho(
-        _ body: @Sendable @escaping (Echo, UDPSocket) async throws -> Void
+        pace: Interval = .zero, _ body: @Sendable @escaping (Echo, UDPSocket) async throws -> Void
     ) async throws {
-        let executor = try LoopExecutor(name: "echo")
+        let executor = try LoopExecutor(name: "echo", pace: pace)
         let echo = Echo(on: executor)
         let socket = try UDPSocket(binding: try #require(Endpoint("127.0.0.1:0")))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -60,8 +61,9 @@ struct PacketLoopTests {
         }
     }
 
-    @Test func `every datagram of a burst larger than a batch comes back unchanged`() async throws {
-        try await withEcho { _, socket in
+    @Test(arguments: [0, 200])
+    func `every datagram of a burst larger than a batch comes back unchanged`(pace: Int64) async throws {
+        try await withEcho(pace: .microseconds(pace)) { _, socket in
             let wrong = await onThread {
                 let client = PlainSocket()
                 var wrong = 0
@@ -79,6 +81,25 @@ struct PacketLoopTests {
                 return wrong
             }
             #expect(wrong == 0)
+        }
+    }
+
+    @Test func `with a pace, a lone datagram is served at once, and those of a stream together`() async throws {
+        let pace = Interval.milliseconds(250)
+        try await withEcho(pace: pace) { echo, socket in
+            let (alone, wrong) = await onThread {
+                let client = PlainSocket()
+                let start = MonotonicClock.now
+                client.send([0], to: socket.endpoint)
+                let isBack = client.receive() == [0]
+                let alone = isBack ? MonotonicClock.now - start : .seconds(3600)
+                for number in 0..<100 { client.send([UInt8(number)], to: socket.endpoint) }
+                return (alone, (0..<100).count { client.receive() != [UInt8($0)] })
+            }
+            #expect(alone < pace)
+            #expect(wrong == 0)
+            // How many come with the first depends on who is quicker; the rest waits and comes together.
+            #expect(echo.executor.statistics.turns.load(ordering: .relaxed) < 30)
         }
     }
 

@@ -88,6 +88,11 @@ int64_t pio_now(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+void pio_sleep_until(int64_t at_ns) {
+    struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
 void pio_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 void pio_block_sigpipe(void) {

@@ -180,6 +180,8 @@ void pio_eventfd_clear(int fd);
 
 // CLOCK_MONOTONIC in nanoseconds.
 int64_t pio_now(void);
+// Sleeps until then, or until a signal.
+void pio_sleep_until(int64_t at_ns);
 
 // The thread's name, at most 15 characters, for `ps -L` and `top -H`.
 void pio_name_thread(const char *name);

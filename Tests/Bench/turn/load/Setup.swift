@@ -7,8 +7,8 @@ import TURN
 import Time
 
 /// A client of the server under load: a `TURNClient` with a socket of its own, driven step by step.
-/// The session's pointer is used by one thread and lives as long as the process.
-@safe final class LoadClient {
+/// One thread uses it at a time, and its session's pointer lives as long as the process.
+@safe final class LoadClient: @unchecked Sendable {
     private var client: TURNClient
     private var random = SystemRandomNumberGenerator()
     private let socket: Int32

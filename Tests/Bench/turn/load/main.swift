@@ -31,22 +31,25 @@ func run() throws(LoadError) {
     var flows: [turn_flow] = unsafe []
     let cpuBefore = turn_load_cpu(pid)
     let memoryBefore = residentMemory(pid)
-    for position in 0..<idleCount {
+    clients += try atOnce(idleCount) { (position) throws(LoadError) in
         let client = try LoadClient(port: port, isTLS: false, credentials: credentials)
         _ = try client.allocate()
         _ = try client.bind(Endpoint(address: IPAddress(v4: 0x7f00_0001), port: UInt16(1 + position % 60_000)))
-        clients.append(client)
+        return client
     }
-    for position in 0..<flowCount {
-        if kind == "bare" {
-            unsafe flows.append(try bareFlow(port: port, position: position))
-            continue
+    if kind == "bare" {
+        for position in 0..<flowCount { unsafe flows.append(try bareFlow(port: port, position: position)) }
+    } else {
+        let pairs = try atOnce(flowCount) { (_) throws(LoadError) in
+            let peer = try Peer()
+            let client = try LoadClient(port: port, isTLS: kind == "tls", credentials: credentials)
+            try peer.connect(to: client.allocate())
+            return (client: client, channel: try client.bind(peer.endpoint), peer: peer.socket)
         }
-        let peer = try Peer()
-        let client = try LoadClient(port: port, isTLS: kind == "tls", credentials: credentials)
-        try peer.connect(to: client.allocate())
-        unsafe flows.append(client.flow(try client.bind(peer.endpoint), peer: peer.socket))
-        clients.append(client)
+        for pair in pairs {
+            clients.append(pair.client)
+            unsafe flows.append(pair.client.flow(pair.channel, peer: pair.peer))
+        }
     }
     let setupCPU = turn_load_cpu(pid) - cpuBefore
     let memory = residentMemory(pid) - memoryBefore
