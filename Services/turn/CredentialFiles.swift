@@ -8,20 +8,11 @@ public enum CredentialFiles {
     /// Far more than any such file; a wrong path (a device) must not fill the memory.
     private static let sizeLimit = 64 << 20
 
-    /// Reads one secret, or two for a rotation: a line each, `#` begins a comment.
-    public static func secrets(at path: String) throws(ServiceFailure) -> [SharedSecret] {
-        let lines = try text(of: path, key: TurnKeys.secretFile.name)
-            .split(whereSeparator: \.isNewline).map(trimmed).filter { !$0.isEmpty && !$0.hasPrefix("#") }
-        guard (1...2).contains(lines.count) else {
-            throw ServiceFailure(
-                "turn: \(path) holds \(lines.count) secrets. It must hold one, or two while one replaces the other.")
-        }
-        guard lines.allSatisfy({ $0.utf8.count >= 16 }) else {
-            throw ServiceFailure(
-                "turn: a secret in \(path) is shorter than 16 bytes: it can be guessed. `openssl rand -hex 32` makes one."
-            )
-        }
-        return lines.compactMap { SharedSecret($0) }
+    /// Reads one secret, or two for a rotation, and says what an operator should mend soon.
+    public static func secrets(at path: String) throws(ServiceFailure) -> (secrets: [SharedSecret], warnings: [String])
+    {
+        let file = try SecretFile(path: path, most: 2, key: TurnKeys.secretFile.name)
+        return (file.secrets.compactMap { SharedSecret($0) }, file.warnings)
     }
 
     /// Reads static users: `name:password` or `name:0xKEY`, perhaps after `user=` as in a turnserver.conf.
@@ -32,12 +23,6 @@ public enum CredentialFiles {
         } catch {
             throw ServiceFailure("turn: \(path): \(error). A line is NAME:PASSWORD or NAME:0xKEY.")
         }
-    }
-
-    private static func trimmed(_ line: Substring) -> String {
-        var line = line.drop { $0 == " " || $0 == "\t" }
-        while let last = line.last, last == " " || last == "\t" { line = line.dropLast() }
-        return String(line)
     }
 
     private static func text(of path: String, key: String) throws(ServiceFailure) -> String {

@@ -1,4 +1,5 @@
 import Addresses
+import Logging
 import STUN
 import ServiceKit
 import Synchronization
@@ -12,6 +13,7 @@ final class TurnSettings: Sendable {
     private let relayAddresses: [IPAddress]
     private let services: [PeerRange]
     private let randomKey: NonceKey
+    private let logger: Logger
     private let state: Mutex<TURNServerConfiguration>
 
     /// Reads the files. Throws what is wrong with them.
@@ -19,14 +21,18 @@ final class TurnSettings: Sendable {
     /// - Parameters:
     ///   - relayAddresses: from where it relays, for `external-ip`.
     ///   - services: the cluster's own addresses, which no client may be relayed to.
-    init(_ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange]) throws(ServiceFailure) {
+    init(
+        _ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange], logger: Logger
+    ) throws(ServiceFailure) {
         var random = SystemRandomNumberGenerator()
         randomKey = NonceKey(using: &random)
         self.keys = keys
         self.relayAddresses = relayAddresses
         self.services = services
+        self.logger = logger
         state = Mutex(
-            try TurnSettings.read(keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey))
+            try TurnSettings.read(
+                keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey, logger))
     }
 
     /// The settings now.
@@ -38,7 +44,7 @@ final class TurnSettings: Sendable {
     /// Reads the files anew; on failure the old settings stay.
     func reload() throws(ServiceFailure) -> TURNServerConfiguration {
         var fresh = try TurnSettings.read(
-            keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey)
+            keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey, logger)
         state.withLock { state in
             fresh.acceptsAllocations = state.acceptsAllocations
             state = fresh
@@ -55,10 +61,17 @@ final class TurnSettings: Sendable {
     }
 
     private static func read(
-        _ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange], randomKey: NonceKey
+        _ keys: ServiceConfiguration, relayAddresses: [IPAddress], services: [PeerRange], randomKey: NonceKey,
+        _ logger: Logger
     ) throws(ServiceFailure) -> TURNServerConfiguration {
-        let secrets =
-            if let path = keys[TurnKeys.secretFile] { try CredentialFiles.secrets(at: path) } else { [SharedSecret]() }
+        var secrets: [SharedSecret] = []
+        if let path = keys[TurnKeys.secretFile] {
+            let file = try CredentialFiles.secrets(at: path)
+            secrets = file.secrets
+            for warning in file.warnings {
+                logger.warning("the secret file should be mended", metadata: ["reason": "\(warning)"])
+            }
+        }
         // Of the secret, so that a nonce of one server is good at all others of the fleet.
         var configuration = TURNServerConfiguration(nonceKey: secrets.first.flatMap(nonceKey) ?? randomKey)
         configuration.realm = keys[TurnKeys.realm]

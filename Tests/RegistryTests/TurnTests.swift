@@ -55,6 +55,16 @@ import Time
                     username: server.username, password: server.credential, secrets: [secret], now: now)
                 #expect(name.user == "ann")
                 #expect((595...601).contains((name.expires - now).inSeconds))
+
+                var guest = Roost_Registry_V1_IceServersRequest()
+                guest.user = "guest"
+                guest.lifetimeS = 60
+                let short = try await a.registry.iceServers(guest)
+                let expires = try #require(
+                    short.servers.first?.username.split(separator: ":").first.flatMap { Int64($0) })
+                #expect(short.lifetimeS == 60 && (55...61).contains(expires - now.milliseconds / 1_000))
+                guest.lifetimeS = 86_400
+                #expect(try await a.registry.iceServers(guest).lifetimeS == 600, "no longer than the registry gives")
                 await #expect(throws: BusStatus.self) {
                     try await servers(a, String(repeating: "a", count: 257))
                 }

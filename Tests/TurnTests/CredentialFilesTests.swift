@@ -28,7 +28,7 @@ import Turn
         for (text, expected) in [(old, [old]), ("\(new)\n# before:\n\(old)\n", [new, old])] {
             let path = try written(text)
             defer { unsafe unlink(path) }
-            #expect(try CredentialFiles.secrets(at: path).count == expected.count)
+            #expect(try CredentialFiles.secrets(at: path).secrets.count == expected.count)
         }
         for text in ["", "short\n", "\(old)\n\(old)\n\(old)\n"] {
             let path = try written(text)

@@ -29,7 +29,10 @@ extension Cluster {
                 NodeShare(turn: $0, now: now)
             },
             region: request.region, using: &random)
-        let credential = secrets?.credential(for: request.user, now: .now)
+        let lifetime = secrets.map { secrets in
+            request.lifetimeS == 0 ? secrets.lifetime : min(secrets.lifetime, .seconds(Int64(request.lifetimeS)))
+        }
+        let credential = lifetime.flatMap { secrets?.credential(for: request.user, lasting: $0, now: .now) }
         var response = Roost_Registry_V1_IceServersResponse()
         for id in chosen {
             guard let node = entries[id]?.node else { continue }
@@ -41,7 +44,7 @@ extension Cluster {
             }
             if !server.urls.isEmpty { response.servers.append(server) }
         }
-        response.lifetimeS = UInt32(clamping: (secrets?.lifetime ?? Self.renewal).milliseconds / 1_000)
+        response.lifetimeS = UInt32(clamping: (lifetime ?? Self.renewal).milliseconds / 1_000)
         return response
     }
 

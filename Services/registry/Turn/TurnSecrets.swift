@@ -18,7 +18,7 @@ package final class TurnSecrets: Sendable {
     private let key: String
     private let logger: Logger
     private let signing: Mutex<SharedSecret>
-    /// How long each credential lasts.
+    /// How long a credential lasts for who wants none that is shorter.
     package let lifetime: Interval
 
     /// Reads the file; throws where it cannot be used. `key` is the configuration key that names it.
@@ -36,10 +36,10 @@ package final class TurnSecrets: Sendable {
         signing.withLock { $0 = fresh }
     }
 
-    /// A fresh credential of this user.
-    package func credential(for user: String, now: WallTime) -> TimeLimitedCredential {
+    /// A fresh credential of this user, which lasts as long as each unless said otherwise.
+    package func credential(for user: String, lasting: Interval? = nil, now: WallTime) -> TimeLimitedCredential {
         TimeLimitedCredential(
-            user: user.isEmpty ? nil : user, expires: now + lifetime, secret: signing.withLock { $0 })
+            user: user.isEmpty ? nil : user, expires: now + (lasting ?? lifetime), secret: signing.withLock { $0 })
     }
 
     private static func read(_ path: String, _ key: String, _ logger: Logger) throws -> SharedSecret {

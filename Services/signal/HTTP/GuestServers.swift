@@ -15,6 +15,10 @@ struct GuestServers: Sendable {
         case unavailable
     }
 
+    /// A check takes seconds, and a page may stand open for a while before it is asked again. Whoever takes the credential elsewhere has
+    /// little of it.
+    private static let lifetime: UInt32 = 3_600
+
     private let registry: Roost_Registry_V1_RegistryClient
     private let region: String
     private let gate: SourceGate?
@@ -39,6 +43,7 @@ struct GuestServers: Sendable {
         var request = Roost_Registry_V1_IceServersRequest()
         request.user = "guest-\(Digest.short(source, length: 12))"
         request.region = region
+        request.lifetimeS = Self.lifetime
         guard let reply = try? await registry.iceServers(request, options: CallOptions(timeout: .seconds(2))) else {
             return .unavailable
         }

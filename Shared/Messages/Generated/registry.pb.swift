@@ -612,6 +612,9 @@ public nonisolated struct Roost_Registry_V1_IceServersRequest: Sendable {
 
   public var region: String = String()
 
+  /// of the credential at most; 0: as long as the registry gives
+  public var lifetimeS: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1900,7 +1903,7 @@ nonisolated extension Roost_Registry_V1_WatchRoomsResponse: SwiftProtobuf.Messag
 
 nonisolated extension Roost_Registry_V1_IceServersRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".IceServersRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}region\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}region\0\u{3}lifetime_s\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1910,6 +1913,7 @@ nonisolated extension Roost_Registry_V1_IceServersRequest: SwiftProtobuf.Message
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.user) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.region) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.lifetimeS) }()
       default: break
       }
     }
@@ -1922,12 +1926,16 @@ nonisolated extension Roost_Registry_V1_IceServersRequest: SwiftProtobuf.Message
     if !self.region.isEmpty {
       try visitor.visitSingularStringField(value: self.region, fieldNumber: 2)
     }
+    if self.lifetimeS != 0 {
+      try visitor.visitSingularUInt32Field(value: self.lifetimeS, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Roost_Registry_V1_IceServersRequest, rhs: Roost_Registry_V1_IceServersRequest) -> Bool {
     if lhs.user != rhs.user {return false}
     if lhs.region != rhs.region {return false}
+    if lhs.lifetimeS != rhs.lifetimeS {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
