@@ -121,7 +121,8 @@ public struct BandwidthEstimator: Sendable {
         let leaving = departures.rate.map { Double($0.bitsPerSecond) }
         let isFull = leaving.map { $0 >= rate * 0.9 || (acknowledged ?? $0) < $0 * 0.8 } ?? true
         delayControl.receive(
-            detector.usage, acknowledged: acknowledged, isFull: isFull, roundTrip: roundTrip, now: now)
+            detector.usage, acknowledged: acknowledged, peak: arrivals.peak.map { Double($0.bitsPerSecond) },
+            isFull: isFull, roundTrip: roundTrip, now: now)
         lossBound.update(rate: rate, acknowledged: acknowledged, roundTrip: roundTrip, now: now)
         if let outcome = probeMeter.outcome(now: now) {
             lastProbe = outcome

@@ -22,6 +22,7 @@ struct DelayRateControl: Sendable {
     private var state = State.hold
     private var capacity: Capacity?
     private var lastDecrease: Instant?
+    private var suspected: Instant?
 
     init(rate: Double) { self.rate = rate }
 
@@ -31,12 +32,14 @@ struct DelayRateControl: Sendable {
         if case .increase = state { state = .increase(since: now) }
     }
 
-    /// Takes the detector's word, after each feedback. `acknowledged` is R_hat; `isFull`: as much is sent as the rate allows.
+    /// Takes the detector's word, after each feedback. `acknowledged` is R_hat, `peak` the same with regard to the last 200 ms;
+    /// `isFull`: as much is sent as the rate allows.
     mutating func receive(
-        _ usage: BandwidthUsage, acknowledged: Double?, isFull: Bool, roundTrip: Interval, now: Instant
+        _ usage: BandwidthUsage, acknowledged: Double?, peak: Double?, isFull: Bool, roundTrip: Interval, now: Instant
     ) {
         switch (usage, state) {
-        case (.over, _): overused(acknowledged: acknowledged, isFull: isFull, roundTrip: roundTrip, now: now)
+        // Pictures swing: a queue may have stood for a moment only, and then what passed in that moment is the path's.
+        case (.over, _): overused(acknowledged: peak, isFull: isFull, roundTrip: roundTrip, now: now)
         // §5.5: while queues drain the rate holds, so that they do.
         case (.under, _): state = .hold
         case (.normal, .hold): state = .increase(since: now)
@@ -50,16 +53,26 @@ struct DelayRateControl: Sendable {
         state = .hold
         let measured = acknowledged ?? rate
         // A decrease shows in the feedback one round trip later; until then the queue is still the old one.
-        if let lastDecrease, now - lastDecrease < min(max(roundTrip, .milliseconds(100)), .milliseconds(300)),
-            measured > rate / 2
-        {
-            return
-        }
+        let response = min(max(roundTrip, .milliseconds(100)), .milliseconds(300))
+        if let lastDecrease, now - lastDecrease < response, measured > rate / 2 { return }
+        guard isFull || isConfirmed(after: response, now: now) else { return }
         lastDecrease = now
         if let acknowledged { learn(acknowledged) }
         // Where little is sent, what arrives says nothing of what could: one step at most.
         let target = isFull ? measured * Self.decrease : max(measured * Self.decrease, rate * Self.decrease)
         rate = min(rate, target)
+    }
+
+    /// Where less is sent than may be, a queue is most often a key frame's or a probe's own, and gone soon: only one that is still
+    /// there a round trip later counts.
+    private mutating func isConfirmed(after response: Interval, now: Instant) -> Bool {
+        guard let first = suspected, now - first < .seconds(1) else {
+            suspected = now
+            return false
+        }
+        guard now - first >= response else { return false }
+        suspected = nil
+        return true
     }
 
     private mutating func learn(_ measured: Double) {

@@ -17,6 +17,8 @@ struct ProbeMeter: Sendable {
     private static let shortest = Interval.milliseconds(10)
 
     private var cluster: ProbeClusterID?
+    /// Whether packets came since the last outcome: an old one must not undo what the path showed since.
+    private var hasNews = false
     private var packets = 0
     private var lost = 0
     private var bytes = ByteCount.zero
@@ -33,6 +35,7 @@ struct ProbeMeter: Sendable {
             self = ProbeMeter()
             cluster = probe
         }
+        hasNews = true
         guard let arrival = result.arrival else {
             lost += 1
             return
@@ -49,8 +52,10 @@ struct ProbeMeter: Sendable {
         arrived = (min(arrived.first, arrival), max(arrived.last, arrival))
     }
 
-    /// The rate that passed, once enough arrived; nil if the cluster says nothing.
-    func outcome(now: Instant) -> ProbeOutcome? {
+    /// The rate that passed, once enough arrived and each time that more did; nil if the cluster says nothing new.
+    mutating func outcome(now: Instant) -> ProbeOutcome? {
+        guard hasNews else { return nil }
+        hasNews = false
         guard let cluster, let first, packets >= Self.fewestPackets, lost * 5 <= packets else { return nil }
         let sending = sent.last - sent.first
         let arriving = arrived.last - arrived.first

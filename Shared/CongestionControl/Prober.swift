@@ -55,12 +55,15 @@ public struct Prober: Sendable {
         var cluster: ProbeCluster
         var estimate: BitRate
         var begun: Instant
-        var sent: ByteCount
+        var sent = ByteCount.zero
+        var packets = 0
         var nextStep: Instant
     }
 
     private static let step = Interval.microseconds(2500)
     private static let fewestPackets = 6
+    /// Less time than this has no rate, also if a large media packet came along.
+    private static let shortest = Interval.microseconds(12_500)
     /// A padding packet with its headers.
     private static let leastPacket = ByteCount(250)
     /// Feedback of the last packet: the receiver's wait and a slow round trip.
@@ -70,6 +73,8 @@ public struct Prober: Sendable {
     private var state = State.idle
     private var nextID: UInt32 = 1
     private var failures = 0
+    /// The estimate at the last failure.
+    private var failedAt = BitRate.zero
     private var estimate = BitRate.zero
     private var wanted = BitRate.zero
     private var isLimited = false
@@ -96,6 +101,11 @@ public struct Prober: Sendable {
         self.estimate = estimate
         self.wanted = wanted
         self.isLimited = isLimited
+        if failures > 1, estimate < failedAt * 0.6 {
+            // What failed was to go beyond a height that is far above now.
+            failures = 1
+            if case .waiting(let until) = state { state = .waiting(until: min(until, now + wait)) }
+        }
         switch state {
         case .idle where isWorthwhile: state = .waiting(until: now + wait)
         case .waiting where !isWorthwhile: state = .idle
@@ -108,6 +118,7 @@ public struct Prober: Sendable {
     public mutating func sent(_ size: ByteCount, now: Instant) {
         guard case .sending(var sending) = state else { return }
         sending.sent += size
+        sending.packets += 1
         state = .sending(sending)
     }
 
@@ -123,6 +134,7 @@ public struct Prober: Sendable {
         case .judging(_, let until):
             guard until <= now else { return nil }
             failures = min(failures + 1, 16)
+            failedAt = estimate
             state = isWorthwhile ? .waiting(until: now + wait) : .idle
             return nil
         }
@@ -147,23 +159,24 @@ public struct Prober: Sendable {
             id: ProbeClusterID(rawValue: nextID), rate: rate, byteCount: max(rate.bytes(in: settings.duration), least),
             packetCount: Self.fewestPackets)
         nextID = nextID == .max ? 1 : nextID + 1
-        state = .sending(Sending(cluster: cluster, estimate: estimate, begun: now, sent: .zero, nextStep: now))
+        state = .sending(Sending(cluster: cluster, estimate: estimate, begun: now, nextStep: now))
     }
 
     private mutating func proceed(now: Instant) -> ProbeStep? {
         guard case .sending(var sending) = state, sending.nextStep <= now else { return nil }
         let cluster = sending.cluster
+        let elapsed = now - sending.begun
+        let isWhole =
+            sending.sent >= cluster.byteCount && sending.packets >= cluster.packetCount && elapsed >= Self.shortest
         // A cluster that nobody could send (no padding possible just now) ends by time.
         let limit = cluster.rate.time(for: cluster.byteCount) * 3 + .milliseconds(20)
-        guard sending.sent < cluster.byteCount, now - sending.begun < limit else {
+        guard !isWhole, elapsed < limit else {
             state = .judging(estimate: sending.estimate, until: now + Self.judgement)
             return nil
         }
         sending.nextStep = now + Self.step
         state = .sending(sending)
-        let planned = min(cluster.rate.bytes(in: now - sending.begun + Self.step), cluster.byteCount)
-        let missing = planned - sending.sent
-        return missing >= Self.leastPacket || missing > .zero && planned == cluster.byteCount
-            ? ProbeStep(cluster: cluster.id, byteCount: max(missing, Self.leastPacket)) : nil
+        let missing = cluster.rate.bytes(in: elapsed + Self.step) - sending.sent
+        return missing >= Self.leastPacket ? ProbeStep(cluster: cluster.id, byteCount: missing) : nil
     }
 }

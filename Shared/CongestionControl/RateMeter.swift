@@ -34,9 +34,17 @@ struct RateMeter: Sendable {
     }
 
     /// The mean; nil until there are 200 ms of packets. The slice that is still filling is left out.
-    var rate: BitRate? {
+    var rate: BitRate? { mean(of: Int64(Self.slices) - 1) }
+
+    /// The higher of that and the mean of the last 200 ms: what passed while a queue stood.
+    var peak: BitRate? {
+        guard let rate, let recent = mean(of: 4) else { return nil }
+        return max(rate, recent)
+    }
+
+    private func mean(of most: Int64) -> BitRate? {
         guard let first else { return nil }
-        let whole = min(Int64(Self.slices) - 1, latest - first)
+        let whole = min(most, latest - first)
         guard whole >= 4 else { return nil }
         var sum: Int64 = 0
         for slice in (latest - whole)..<latest { sum += bytes[place(slice)] }
