@@ -8,6 +8,8 @@ internal import COpenSSL
     let isAEAD: Bool
     let tagLength: Int
     private let context: OpaquePointer
+    /// Asks for GCM's tag, or tells it: kept, as `EVP_CIPHER_CTX_ctrl` makes such a list anew for each packet.
+    private let tag: UnsafeMutablePointer<OSSL_PARAM>
     private let saltHigh: UInt64
     private let saltLow: UInt64
     private let authentication: SHA1Authentication
@@ -29,6 +31,11 @@ internal import COpenSSL
             throw .refusedByOpenSSL
         }
         unsafe self.context = context
+        unsafe tag = .allocate(capacity: 2)
+        unsafe tag.initialize(repeating: OSSL_PARAM(), count: 2)
+        unsafe tag[0].key = Transform.tagName
+        unsafe tag[0].data_type = UInt32(OSSL_PARAM_OCTET_STRING)
+        unsafe tag[0].data_size = profile.tagLength
         isAEAD = profile.isAEAD
         tagLength = profile.tagLength
         authentication = SHA1Authentication(key: keys.authentication)
@@ -36,7 +43,16 @@ internal import COpenSSL
         saltLow = Transform.number(keys.salt[8...]) << (profile.isAEAD ? 0 : 16)
     }
 
-    deinit { unsafe EVP_CIPHER_CTX_free(context) }
+    deinit {
+        unsafe EVP_CIPHER_CTX_free(context)
+        unsafe tag.deallocate()
+    }
+
+    /// OSSL_CIPHER_PARAM_AEAD_TAG, as C has it. Proof: a literal, never freed.
+    nonisolated(unsafe) private static let tagName: UnsafePointer<CChar> = {
+        let name: StaticString = "tag"
+        return unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+    }()
 
     private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
@@ -85,8 +101,8 @@ internal import COpenSSL
         let ended = unsafe withUnsafeMutableBytes(of: &nothing) {
             unsafe EVP_CipherFinal_ex(context, $0.assumingMemoryBound(to: UInt8.self).baseAddress, &written)
         }
-        guard ended == 1,
-            unsafe EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, Int32(tagLength), destination) == 1
+        unsafe tag[0].data = destination
+        guard ended == 1, unsafe EVP_CIPHER_CTX_get_params(context, tag) == 1
         else { throw .refusedByOpenSSL }
     }
 
@@ -94,10 +110,8 @@ internal import COpenSSL
     func hasTag(_ source: UnsafeRawPointer) -> Bool {
         var nothing: (UInt64, UInt64) = (0, 0)
         var written: Int32 = 0
-        let tag = unsafe UnsafeMutableRawPointer(mutating: source)
-        guard unsafe EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(tagLength), tag) == 1 else {
-            return false
-        }
+        unsafe tag[0].data = UnsafeMutableRawPointer(mutating: source)
+        guard unsafe EVP_CIPHER_CTX_set_params(context, tag) == 1 else { return false }
         return unsafe withUnsafeMutableBytes(of: &nothing) {
             unsafe EVP_CipherFinal_ex(context, $0.assumingMemoryBound(to: UInt8.self).baseAddress, &written)
         } == 1
