@@ -21,37 +21,13 @@ public struct OutgoingRTP: Hashable, Sendable {
 
     /// What a packet says.
     public init(
-        marker: Bool, payloadType: PayloadType, sequenceNumber: SequenceNumber, timestamp: RTPTimestamp,
-        ssrc: SSRC
+        marker: Bool, payloadType: PayloadType, sequenceNumber: SequenceNumber, timestamp: RTPTimestamp, ssrc: SSRC
     ) {
         self.marker = marker
         self.payloadType = payloadType
         self.sequenceNumber = sequenceNumber
         self.timestamp = timestamp
         self.ssrc = ssrc
-    }
-}
-
-/// What a receiver has agreed on, and which of its m-lines a stream belongs to: the same for all packets of a slot.
-public struct ReceiverExtensions: Sendable {
-    /// The receiver's ids.
-    public let ids: HeaderExtensionMap
-    /// The slot's m-line, stamped on each packet; nil for none.
-    public let mid: StreamLabel?
-    /// Whether an id does not fit the one-byte form, so that the two-byte form must be used always.
-    let needsTwoByteForm: Bool
-
-    /// Extensions of a slot. Ids over 14 count only where the two-byte form is allowed.
-    public init(ids: HeaderExtensionMap, mid: StreamLabel?) {
-        var usable = ids
-        var needsTwoByteForm = false
-        for kind in HeaderExtension.allCases {
-            guard let id = ids[kind], id > 14 else { continue }
-            if ids.allowsTwoByteForm { needsTwoByteForm = true } else { usable[kind] = nil }
-        }
-        self.ids = usable
-        self.mid = mid
-        self.needsTwoByteForm = needsTwoByteForm
     }
 }
 

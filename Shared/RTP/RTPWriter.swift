@@ -7,18 +7,19 @@ extension RTPPacket {
     /// delay, capture time and dependency descriptor are copied under the receiver's ids. Simulcast ids and contributing
     /// sources are not passed on, as a slot shows one stream of one member. `places` must come from this packet.
     public func write(
-        _ outgoing: OutgoingRTP, from places: ExtensionPlaces, for receiver: ReceiverExtensions,
+        _ outgoing: OutgoingRTP, from places: ExtensionPlaces, for receiver: borrowing ReceiverExtensions,
         to output: inout OutputRawSpan
     ) throws(RTPError) -> WrittenRTP {
         let plan = ExtensionPlan(receiver, places, in: bytes.byteCount)
         let original = outgoing.originalSequenceNumber == nil ? 0 : 2
         let needed = RTPHeader.fixedByteCount &+ plan.byteCount &+ original &+ header.payloadByteCount
-        guard needed <= output.freeCapacity else {
-            throw .noRoom(needed: needed, left: output.freeCapacity)
-        }
+        guard needed <= output.freeCapacity else { throw .noRoom(needed: needed, left: output.freeCapacity) }
         do throws(BytesError) {
-            var written = try outgoing.writeHeader(
-                plan, receiver, hasPadding: false, elements: bytes, places, to: &output)
+            var written = try outgoing.writeStart(plan, receiver, hasPadding: false, to: &output)
+            if plan.byteCount > 0 {
+                try plan.writeCopied(receiver, places, from: bytes, to: &output)
+                try output.writeZeros(plan.byteCount &- 4 &- plan.elementByteCount)
+            }
             if let number = outgoing.originalSequenceNumber { try output.write(number.rawValue) }
             let start = output.byteCount
             try output.write(payload)
@@ -36,20 +37,17 @@ extension RTPPacket {
     /// Writes a packet of mere padding, 1 to 255 bytes: to probe for bandwidth, or in place of a packet that is not for
     /// this receiver but whose number is given away already. In a retransmission the number it had comes before it.
     public static func writePadding(
-        _ outgoing: OutgoingRTP, byteCount: Int, for receiver: ReceiverExtensions,
+        _ outgoing: OutgoingRTP, byteCount: Int, for receiver: borrowing ReceiverExtensions,
         to output: inout OutputRawSpan
     ) throws(RTPError) -> WrittenRTP {
         precondition((1...255).contains(byteCount), "padding has 1 to 255 bytes (RFC 3550 §5.1)")
-        let places = ExtensionPlaces()
-        let plan = ExtensionPlan(receiver, places, in: 0)
+        let plan = ExtensionPlan(receiver, ExtensionPlaces(), in: 0)
         let original = outgoing.originalSequenceNumber == nil ? 0 : 2
         let needed = RTPHeader.fixedByteCount + plan.byteCount + original + byteCount
-        guard needed <= output.freeCapacity else {
-            throw .noRoom(needed: needed, left: output.freeCapacity)
-        }
+        guard needed <= output.freeCapacity else { throw .noRoom(needed: needed, left: output.freeCapacity) }
         do throws(BytesError) {
-            var written = try outgoing.writeHeader(
-                plan, receiver, hasPadding: true, elements: RawSpan(), places, to: &output)
+            var written = try outgoing.writeStart(plan, receiver, hasPadding: true, to: &output)
+            if plan.byteCount > 0 { try output.writeZeros(plan.byteCount - 4 - plan.elementByteCount) }
             if let number = outgoing.originalSequenceNumber { try output.write(number.rawValue) }
             try output.writeZeros(byteCount - 1)
             try output.write(UInt8(byteCount))
@@ -61,130 +59,108 @@ extension RTPPacket {
     }
 }
 
-/// Which elements a packet gets, in which form, and how long they are together.
+/// Which form a packet's extension has, and how long it is.
 struct ExtensionPlan {
-    /// What is copied from the received packet as it is.
-    static let copied: [5 of HeaderExtension] = [
-        .audioLevel, .videoOrientation, .playoutDelay, .absoluteCaptureTime, .dependencyDescriptor,
-    ]
-
-    var isTwoByte: Bool
+    let isTwoByte: Bool
     /// The extension with its head of four bytes; 0 if there are no elements.
-    var byteCount: Int
+    let byteCount: Int
     /// The elements without padding.
-    var elementByteCount = 0
+    let elementByteCount: Int
 
     @inline(__always)
-    init(_ receiver: ReceiverExtensions, _ places: ExtensionPlaces, in packetByteCount: Int) {
+    init(_ receiver: borrowing ReceiverExtensions, _ places: ExtensionPlaces, in packetByteCount: Int) {
         var isTwoByte = receiver.needsTwoByteForm
         var values = 0
         var count = 0
-        let ids = receiver.ids
-        if let mid = receiver.mid, ids.id(.mid) != 0 {
-            values &+= mid.count
-            count &+= 1
-        }
-        if ids.id(.transportSequenceNumber) != 0 {
-            values &+= 2
-            count &+= 1
-        }
-        if ids.id(.absoluteSendTime) != 0 {
-            values &+= 3
-            count &+= 1
-        }
-        for index in 0..<ExtensionPlan.copied.count {
-            let kind = ExtensionPlan.copied[index]
-            guard let length = ExtensionPlan.length(kind, receiver, places, packetByteCount) else {
+        for index in 0..<receiver.copiedCount {
+            guard let range = ExtensionPlan.range(receiver.copied[index], receiver, places, packetByteCount) else {
                 continue
             }
-            if length > 16 { isTwoByte = true }
-            values &+= length
+            if range.count > 16 { isTwoByte = true }
+            values &+= range.count
             count &+= 1
         }
+        let start = isTwoByte ? receiver.twoByteStart.count : receiver.oneByteStart.count
         self.isTwoByte = isTwoByte
-        guard count > 0 else {
-            byteCount = 0
-            return
-        }
-        elementByteCount = values &+ count &* (isTwoByte ? 2 : 1)
-        byteCount = 4 &+ (elementByteCount &+ 3) & ~3
+        elementByteCount = start &+ values &+ count &* (isTwoByte ? 2 : 1)
+        byteCount = elementByteCount == 0 ? 0 : 4 &+ (elementByteCount &+ 3) & ~3
     }
 
-    /// How long the value is that is copied; nil if it is not.
+    /// Where the value is that is copied; nil if it is not.
     @inline(__always)
-    static func length(
-        _ kind: HeaderExtension, _ receiver: ReceiverExtensions, _ places: ExtensionPlaces,
+    static func range(
+        _ kind: HeaderExtension, _ receiver: borrowing ReceiverExtensions, _ places: ExtensionPlaces,
         _ packetByteCount: Int
-    ) -> Int? {
-        guard receiver.ids.id(kind) != 0, let range = places[kind], range.upperBound <= packetByteCount
-        else {
-            return nil
-        }
+    ) -> Range<Int>? {
+        guard let range = places[kind], range.upperBound <= packetByteCount else { return nil }
         // An empty value cannot be said in the one-byte form, and means nothing for any of these.
-        guard range.count > 0, range.count <= (receiver.ids.allowsTwoByteForm ? 255 : 16) else {
-            return nil
+        guard range.count > 0, range.count <= (receiver.ids.allowsTwoByteForm ? 255 : 16) else { return nil }
+        return range
+    }
+
+    /// Writes the elements that are copied from the received packet.
+    @inline(__always)
+    func writeCopied(
+        _ receiver: borrowing ReceiverExtensions, _ places: ExtensionPlaces, from bytes: RawSpan,
+        to output: inout OutputRawSpan
+    ) throws(BytesError) {
+        for index in 0..<receiver.copiedCount {
+            let kind = receiver.copied[index]
+            guard let range = ExtensionPlan.range(kind, receiver, places, bytes.byteCount) else { continue }
+            let id = receiver.ids.id(kind)
+            if isTwoByte {
+                try output.write(UInt16(id) << 8 | UInt16(truncatingIfNeeded: range.count))
+            } else {
+                try output.write(id << 4 | UInt8(truncatingIfNeeded: range.count &- 1))
+            }
+            for offset in range { try output.write(bytes.uint8(at: offset)) }
         }
-        return range.count
     }
 }
 
 extension OutgoingRTP {
-    /// Writes everything before the payload.
+    /// Writes the fixed fields, the head of the extension, and its elements that are the receiver's own.
     @inline(__always)
-    func writeHeader(
-        _ plan: ExtensionPlan, _ receiver: ReceiverExtensions, hasPadding: Bool, elements: RawSpan,
-        _ places: ExtensionPlaces, to output: inout OutputRawSpan
+    func writeStart(
+        _ plan: ExtensionPlan, _ receiver: borrowing ReceiverExtensions, hasPadding: Bool,
+        to output: inout OutputRawSpan
     ) throws(BytesError) -> WrittenRTP {
-        let start = output.byteCount
-        var written = WrittenRTP(
-            byteCount: 0, payloadOffset: RTPHeader.fixedByteCount &+ plan.byteCount)
+        var written = WrittenRTP(byteCount: 0, payloadOffset: RTPHeader.fixedByteCount &+ plan.byteCount)
         let first: UInt8 = 0x80 | (hasPadding ? 0x20 : 0) | (plan.byteCount > 0 ? 0x10 : 0)
         let second = payloadType.rawValue | (marker ? 0x80 : 0)
         try output.write(
             UInt64(first) << 56 | UInt64(second) << 48 | UInt64(sequenceNumber.rawValue) << 32
                 | UInt64(timestamp.rawValue))
-        try output.write(ssrc.rawValue)
-        guard plan.byteCount > 0 else { return written }
-
-        let words = UInt32(truncatingIfNeeded: plan.byteCount &- 4) >> 2
-        try output.write((plan.isTwoByte ? 0x1000_0000 : 0xbede_0000) | words)
-        let ids = receiver.ids
-        if ids.id(.transportSequenceNumber) != 0 {
-            try plan.writeHead(ids.id(.transportSequenceNumber), 2, to: &output)
-            written.transportSequenceNumberOffset = output.byteCount &- start
-            try output.write(transportSequenceNumber.rawValue)
+        guard plan.byteCount > 0 else {
+            try output.write(ssrc.rawValue)
+            return written
         }
-        if let mid = receiver.mid, ids.id(.mid) != 0 {
-            try plan.writeHead(ids.id(.mid), mid.count, to: &output)
-            for index in 0..<mid.count { try output.write(mid[index]) }
+        let words = UInt64(truncatingIfNeeded: plan.byteCount &- 4) >> 2
+        try output.write(UInt64(ssrc.rawValue) << 32 | (plan.isTwoByte ? 0x1000_0000 : 0xbede_0000) | words)
+        if plan.isTwoByte {
+            try write(receiver.twoByteStart, &written, to: &output)
+        } else {
+            try write(receiver.oneByteStart, &written, to: &output)
         }
-        if ids.id(.absoluteSendTime) != 0 {
-            try plan.writeHead(ids.id(.absoluteSendTime), 3, to: &output)
-            written.absoluteSendTimeOffset = output.byteCount &- start
-            try output.write(UInt8(truncatingIfNeeded: absoluteSendTime.rawValue >> 16))
-            try output.write(UInt16(truncatingIfNeeded: absoluteSendTime.rawValue))
-        }
-        for index in 0..<ExtensionPlan.copied.count {
-            let kind = ExtensionPlan.copied[index]
-            guard let length = ExtensionPlan.length(kind, receiver, places, elements.byteCount),
-                let range = places[kind]
-            else { continue }
-            try plan.writeHead(ids.id(kind), length, to: &output)
-            try output.write(elements.extracting(range))
-        }
-        try output.writeZeros(plan.byteCount &- 4 &- plan.elementByteCount)
         return written
     }
-}
 
-extension ExtensionPlan {
-    /// Writes an element's id and length (RFC 8285 §4.2, §4.3).
     @inline(__always)
-    func writeHead(_ id: UInt8, _ length: Int, to output: inout OutputRawSpan) throws(BytesError) {
-        if isTwoByte {
-            try output.write(UInt16(id) << 8 | UInt16(truncatingIfNeeded: length))
-        } else {
-            try output.write(id << 4 | UInt8(truncatingIfNeeded: length &- 1))
+    private func write(
+        _ start: borrowing ExtensionStart, _ written: inout WrittenRTP, to output: inout OutputRawSpan
+    ) throws(BytesError) {
+        let offset = output.byteCount
+        try output.write(start.bytes.span.raw.extracting(0..<start.count))
+        var bytes = output.mutableBytes
+        if let place = start.transportSequenceNumberOffset {
+            bytes.store(transportSequenceNumber.rawValue, at: offset &+ place)
+            written.transportSequenceNumberOffset = RTPHeader.fixedByteCount &+ 4 &+ place
+        }
+        if let place = start.absoluteSendTimeOffset {
+            let high = UInt8(truncatingIfNeeded: absoluteSendTime.rawValue >> 16)
+            bytes.storeBytes(of: high, toByteOffset: offset &+ place, as: UInt8.self)
+            bytes.store(UInt16(truncatingIfNeeded: absoluteSendTime.rawValue), at: offset &+ place &+ 1)
+            written.absoluteSendTimeOffset = RTPHeader.fixedByteCount &+ 4 &+ place
         }
     }
 }
