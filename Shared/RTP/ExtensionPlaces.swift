@@ -73,17 +73,14 @@ public struct ExtensionPlaces: Sendable {
 
     /// The number of the packet in its transport.
     public func transportSequenceNumber(in bytes: RawSpan) -> SequenceNumber? {
-        guard let value = value(.transportSequenceNumber, in: bytes), value.byteCount >= 2 else {
-            return nil
-        }
+        guard let value = value(.transportSequenceNumber, in: bytes), value.byteCount >= 2 else { return nil }
         return SequenceNumber(rawValue: value.uint16(at: 0))
     }
 
     /// When the packet left: 24 bits, 2^-18 seconds each, wrapping around every 64 s.
     public func absoluteSendTime(in bytes: RawSpan) -> AbsoluteSendTime? {
         guard let value = value(.absoluteSendTime, in: bytes), value.byteCount >= 3 else { return nil }
-        return AbsoluteSendTime(
-            rawValue: UInt32(value.uint8(at: 0)) << 16 | UInt32(value.uint16(at: 1)))
+        return AbsoluteSendTime(rawValue: UInt32(value.uint8(at: 0)) << 16 | UInt32(value.uint16(at: 1)))
     }
 
     /// How the picture must be turned: camera and flip in bits 3 and 2, quarter turns in the lowest two.
@@ -94,9 +91,7 @@ public struct ExtensionPlaces: Sendable {
 
     /// When the frame was taken, on the clock of who took it.
     public func absoluteCaptureTime(in bytes: RawSpan) -> NTPTime? {
-        guard let value = value(.absoluteCaptureTime, in: bytes), value.byteCount >= 8 else {
-            return nil
-        }
+        guard let value = value(.absoluteCaptureTime, in: bytes), value.byteCount >= 8 else { return nil }
         return NTPTime(rawValue: value.uint64(at: 0))
     }
 }

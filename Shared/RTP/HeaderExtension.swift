@@ -86,9 +86,7 @@ public struct HeaderExtensionMap: Hashable, Sendable {
 
     /// Whether both have the same ids and the same form.
     public static func == (left: HeaderExtensionMap, right: HeaderExtensionMap) -> Bool {
-        for index in 0..<HeaderExtension.count where left.ids[index] != right.ids[index] {
-            return false
-        }
+        for index in 0..<HeaderExtension.count where left.ids[index] != right.ids[index] { return false }
         return left.allowsTwoByteForm == right.allowsTwoByteForm
     }
 
@@ -119,11 +117,7 @@ public struct StreamLabel: Hashable, Sendable, CustomStringConvertible {
         var low: UInt64 = 0
         for index in 0..<bytes.byteCount {
             let byte = UInt64(unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-            if index < 8 {
-                high |= byte << UInt64(56 - index * 8)
-            } else {
-                low |= byte << UInt64(120 - index * 8)
-            }
+            if index < 8 { high |= byte << UInt64(56 - index * 8) } else { low |= byte << UInt64(120 - index * 8) }
         }
         self.high = high
         self.low = low
@@ -139,9 +133,7 @@ public struct StreamLabel: Hashable, Sendable, CustomStringConvertible {
     /// The byte at an index below `count`.
     public subscript(index: Int) -> UInt8 {
         precondition(index >= 0 && index < count, "a label of \(count) bytes")
-        return UInt8(
-            truncatingIfNeeded: index < 8
-                ? high >> UInt64(56 - index * 8) : low >> UInt64(120 - index * 8))
+        return UInt8(truncatingIfNeeded: index < 8 ? high >> UInt64(56 - index * 8) : low >> UInt64(120 - index * 8))
     }
 
     /// The label as text.

@@ -83,9 +83,7 @@ public struct RTPHeader: Hashable, Sendable {
             // Without a payload and without padding there is no last byte to count it.
             guard offset < bytes.byteCount else { throw .wrongPadding }
             paddingByteCount = Int(bytes.uint8(at: bytes.byteCount &- 1))
-            guard paddingByteCount > 0, paddingByteCount <= bytes.byteCount &- offset else {
-                throw .wrongPadding
-            }
+            guard paddingByteCount > 0, paddingByteCount <= bytes.byteCount &- offset else { throw .wrongPadding }
         } else {
             paddingByteCount = 0
         }
@@ -138,8 +136,7 @@ public struct RTPPacket: ~Escapable {
     /// The contributing source at an index below `header.csrcCount`.
     @inlinable
     public func csrc(at index: Int) -> SSRC {
-        precondition(
-            index >= 0 && index < header.csrcCount, "only \(header.csrcCount) sources are listed")
+        precondition(index >= 0 && index < header.csrcCount, "only \(header.csrcCount) sources are listed")
         return SSRC(rawValue: bytes.uint32(at: RTPHeader.fixedByteCount + index * 4))
     }
 }

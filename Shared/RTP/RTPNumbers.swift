@@ -138,8 +138,7 @@ extension Interval {
     func ticks(_ clockRate: UInt32) -> Int {
         let seconds = nanoseconds / 1_000_000_000
         let rest = nanoseconds % 1_000_000_000
-        return Int(
-            truncatingIfNeeded: seconds &* Int64(clockRate) &+ rest &* Int64(clockRate) / 1_000_000_000)
+        return Int(truncatingIfNeeded: seconds &* Int64(clockRate) &+ rest &* Int64(clockRate) / 1_000_000_000)
     }
 }
 

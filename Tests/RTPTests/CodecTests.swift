@@ -28,21 +28,15 @@ struct CodecTests {
 
     @Test func `a VP8 descriptor is read field by field`() throws {
         let long = try #require(vp8("b0 f0 9234 56 a7 00"))
-        #expect(
-            long.byteCount == 6 && long.isNonReference && long.startsPartition && long.partition == 0)
+        #expect(long.byteCount == 6 && long.isNonReference && long.startsPartition && long.partition == 0)
         #expect(long.pictureID == 0x1234 && long.pictureIDIsLong && long.tl0PictureIndex == 0x56)
         #expect(long.temporalLayer == 2 && long.isLayerSync && long.keyIndex == 7)
         #expect(long.startsKeyFrame && long.startsFrame)
         let short = try #require(vp8("91 80 12 00"))
-        #expect(
-            short.byteCount == 3 && short.pictureID == 0x12 && !short.pictureIDIsLong
-                && short.partition == 1)
-        #expect(
-            !short.startsKeyFrame && !short.startsFrame && short.temporalLayer == nil
-                && short.keyIndex == nil)
+        #expect(short.byteCount == 3 && short.pictureID == 0x12 && !short.pictureIDIsLong && short.partition == 1)
+        #expect(!short.startsKeyFrame && !short.startsFrame && short.temporalLayer == nil && short.keyIndex == nil)
         let bare = try #require(vp8("10 01"))
-        #expect(
-            bare.byteCount == 1 && bare.startsFrame && !bare.startsKeyFrame && bare.pictureID == nil)
+        #expect(bare.byteCount == 1 && bare.startsFrame && !bare.startsKeyFrame && bare.pictureID == nil)
         // Only T or only K (RFC 7741 §4.2: the byte is there for either).
         #expect(vp8("90 20 c0 00")?.temporalLayer == 3)
         #expect(vp8("90 10 c3 00")?.temporalLayer == nil)
@@ -50,9 +44,7 @@ struct CodecTests {
     }
 
     @Test(arguments: ["", "80", "90 80", "90 80 80", "90 40", "90 20", "90 e0 8001", "90 f0 8001 22"])
-    func `a cut VP8 descriptor is refused, and no picture id is put into it beyond its end`(
-        text: String
-    ) {
+    func `a cut VP8 descriptor is refused, and no picture id is put into it beyond its end`(text: String) {
         #expect(vp8(text) == nil)
         var bytes = hex(text) + [0xaa, 0xaa]
         replace(in: &bytes, 0..<(bytes.count - 2))
@@ -62,8 +54,7 @@ struct CodecTests {
     @Test(
         arguments: [
             ("90 e0 8001 22 40 00", "90 e0 9234 77 40 00"), ("90 c0 01 22 00", "90 c0 34 77 00"),
-            ("90 40 22 00", "90 40 77 00"), ("90 80 8001 00", "90 80 9234 00"),
-            ("10 00 00 00", "10 00 00 00"),
+            ("90 40 22 00", "90 40 77 00"), ("90 80 8001 00", "90 80 9234 00"), ("10 00 00 00", "10 00 00 00"),
         ])
     func `picture ids are replaced in their width`(before: String, after: String) {
         var bytes = hex(before)
@@ -86,12 +77,9 @@ struct CodecTests {
 
     @Test(
         arguments: [
-            ("65 88", true), ("67 42", true), ("41 9a", false), ("68 ce", false),
-            ("78 0002 6742 0002 68ce", true),
-            ("78 0001 68 0002 6588", true), ("78 0002 419a", false), ("7c 85 88", true),
-            ("7c 05 88", false),
-            ("7c 45 88", false), ("5c 81 9a", false), ("78 0005 67", false), ("78 00", false),
-            ("78 0000", false),
+            ("65 88", true), ("67 42", true), ("41 9a", false), ("68 ce", false), ("78 0002 6742 0002 68ce", true),
+            ("78 0001 68 0002 6588", true), ("78 0002 419a", false), ("7c 85 88", true), ("7c 05 88", false),
+            ("7c 45 88", false), ("5c 81 9a", false), ("78 0005 67", false), ("78 00", false), ("78 0000", false),
             ("7c", false), ("79 0001", false), ("", false), ("60", false),
         ])
     func `an H264 key frame begins with parameter sets or an IDR slice`(text: String, expected: Bool) {

@@ -10,22 +10,17 @@ struct LossDetectorTests {
         var now = Instant.zero
         var outcome = LossDetector.Outcome()
 
-        init(_ settings: LossDetector.Settings = LossDetector.Settings()) {
-            detector = LossDetector(settings)
-        }
+        init(_ settings: LossDetector.Settings = LossDetector.Settings()) { detector = LossDetector(settings) }
 
         mutating func receive(_ number: UInt16) -> PacketArrival {
             detector.receive(SequenceNumber(rawValue: number), now: now)
         }
 
-        mutating func ask(after milliseconds: Int64, roundTrip: Int64 = 40, capacity: Int = 1200) throws
-            -> [UInt16]
-        {
+        mutating func ask(after milliseconds: Int64, roundTrip: Int64 = 40, capacity: Int = 1200) throws -> [UInt16] {
             now += .milliseconds(milliseconds)
             let bytes = try [UInt8](capacity: capacity) { (output) throws(RTPError) in
                 outcome = try detector.writeNACK(
-                    sender: SSRC(rawValue: 1), media: SSRC(rawValue: 2), roundTrip: .milliseconds(roundTrip),
-                    now: now,
+                    sender: SSRC(rawValue: 1), media: SSRC(rawValue: 2), roundTrip: .milliseconds(roundTrip), now: now,
                     to: &output)
             }
             var numbers: [UInt16] = []
@@ -39,9 +34,7 @@ struct LossDetectorTests {
         var missing: Int { detector.missingCount() }
     }
 
-    @Test func `a gap is asked for after a moment, and again after a round trip, until it is filled`()
-        throws
-    {
+    @Test func `a gap is asked for after a moment, and again after a round trip, until it is filled`() throws {
         var bench = Bench()
         #expect(bench.receive(65_534) == .newest)
         #expect(bench.deadline == nil)
@@ -99,18 +92,14 @@ struct LossDetectorTests {
         var bench = Bench()
         _ = bench.receive(0)
         _ = bench.receive(100)
-        #expect(throws: RTPError.noRoom(needed: 16, left: 15)) {
-            try bench.ask(after: 10, capacity: 15)
-        }
+        #expect(throws: RTPError.noRoom(needed: 16, left: 15)) { try bench.ask(after: 10, capacity: 15) }
         #expect(try bench.ask(after: 0, capacity: 16) == Array(1...17))
         #expect(try bench.ask(after: 0, capacity: 20) == Array(18...51))
         #expect(try bench.ask(after: 0) == Array(52...99))
         #expect(try bench.ask(after: 0) == [])
     }
 
-    @Test func `over long random losses every packet is filled or given up, and deadlines move on`()
-        throws
-    {
+    @Test func `over long random losses every packet is filled or given up, and deadlines move on`() throws {
         for seed: UInt64 in 0..<8 {
             var random = SeededRandom(seed: seed)
             var bench = Bench()

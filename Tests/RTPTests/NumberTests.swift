@@ -22,9 +22,7 @@ struct NumberTests {
         for _ in 0..<100_000 {
             count += Int64.random(in: -20...40, using: &random)
             count = max(count, first - 1000)
-            #expect(
-                unwrapper.unwrap(SequenceNumber(rawValue: UInt16(truncatingIfNeeded: count))).rawValue
-                    == count)
+            #expect(unwrapper.unwrap(SequenceNumber(rawValue: UInt16(truncatingIfNeeded: count))).rawValue == count)
         }
     }
 
@@ -48,9 +46,7 @@ struct NumberTests {
     @Test func `a timestamp advances by a time, on the codec's clock`() {
         let start = RTPTimestamp(rawValue: 10)
         #expect(start.advanced(by: .milliseconds(20), clockRate: 48_000).rawValue == 970)
-        #expect(
-            start.advanced(by: .seconds(-1), clockRate: 90_000).rawValue
-                == UInt32(bitPattern: 10 - 90_000))
+        #expect(start.advanced(by: .seconds(-1), clockRate: 90_000).rawValue == UInt32(bitPattern: 10 - 90_000))
         // Nothing overflows, however long.
         _ = start.advanced(by: Interval(nanoseconds: .max), clockRate: .max)
         _ = NTPTime(rawValue: .max).advanced(by: Interval(nanoseconds: .max))

@@ -14,9 +14,7 @@ struct RTCPTests {
         let error = refusal { () throws(RTPError) in
             while let packet = try reader.next() { found.append(packet.kind) }
         }
-        let afterwards = refusal { () throws(RTPError) in
-            if try reader.next() != nil { found.append(.other) }
-        }
+        let afterwards = refusal { () throws(RTPError) in if try reader.next() != nil { found.append(.other) } }
         #expect(afterwards == nil)
         return (found, error)
     }
@@ -26,8 +24,7 @@ struct RTCPTests {
             ssrc: media, fractionLost: 3, cumulativeLost: -5, highestSequenceNumber: 0x1_0002, jitter: 7,
             lastSenderReport: 8, delaySinceLastSenderReport: 9)
         let report = SenderReport(
-            ssrc: sender, ntp: NTPTime(rawValue: 0x0102_0304_0506_0708),
-            timestamp: RTPTimestamp(rawValue: 10),
+            ssrc: sender, ntp: NTPTime(rawValue: 0x0102_0304_0506_0708), timestamp: RTPTimestamp(rawValue: 10),
             packetCount: 11, octetCount: 12)
         let name: [UInt8] = Array("roost".utf8)
         let bytes = try [UInt8](capacity: 500) { (output) throws(RTPError) in
@@ -48,9 +45,7 @@ struct RTCPTests {
                     """))
         var reader = RTCPReader(bytes.span.raw)
         let first = try reader.next()
-        let (read, count, readBlock) = (
-            first?.senderReport(), first?.reportBlockCount, first?.reportBlock(at: 0)
-        )
+        let (read, count, readBlock) = (first?.senderReport(), first?.reportBlockCount, first?.reportBlock(at: 0))
         #expect(read == report && count == 1 && readBlock == block)
         let second = try reader.next()
         var names: [String] = []
@@ -82,8 +77,7 @@ struct RTCPTests {
             ("80c80001 00000001", .malformed(.senderReport)), ("82cb0001 00000001", .malformed(.goodbye)),
             ("81cd0002 00000001 00000002", .malformed(.transportFeedback)),
             ("8fcd0003 00000001 00000002 00010001", .malformed(.transportFeedback)),
-            ("82cd0001 00000001", .malformed(.transportFeedback)),
-            ("81ce0001 00000001", .malformed(.payloadFeedback)),
+            ("82cd0001 00000001", .malformed(.transportFeedback)), ("81ce0001 00000001", .malformed(.payloadFeedback)),
             ("84ce0003 00000001 00000000 0000abcd", .malformed(.payloadFeedback)),
             ("8fce0004 00000001 00000000 52454d42 01000000", .malformed(.payloadFeedback)),
             ("a1ce0002 00000001 00000000", .wrongPadding), ("a0c90000", .wrongPadding),
@@ -102,9 +96,7 @@ struct RTCPTests {
 
     @Test func `the packets of a NACK are named in order, around the end`() throws {
         var entry = NACKEntry(first: SequenceNumber(rawValue: 65_534), following: 0)
-        for (number, fits) in [
-            (65_535, true), (2, true), (14, true), (15, false), (65_533, false), (65_534, true),
-        ] {
+        for (number, fits) in [(65_535, true), (2, true), (14, true), (15, false), (65_533, false), (65_534, true)] {
             #expect(entry.insert(SequenceNumber(rawValue: UInt16(number))) == fits)
         }
         let entries = [entry, NACKEntry(first: SequenceNumber(rawValue: 500), following: 0x8001)]
@@ -150,8 +142,7 @@ struct RTCPTests {
     @Test(arguments: [0, 1, 0x3_ffff, 0x4_0000, 1_000_000_007, UInt64.max])
     func `a bit rate loses at most its small digits`(rate: UInt64) throws {
         let bytes = try [UInt8](capacity: 100) { (output) throws(RTPError) in
-            try RTCPWriter.receiverBitRate(
-                sender: sender, bitsPerSecond: rate, sources: Span(), to: &output)
+            try RTCPWriter.receiverBitRate(sender: sender, bitsPerSecond: rate, sources: Span(), to: &output)
         }
         var reader = RTCPReader(bytes.span.raw)
         let read = try reader.next()?.receiverBitRate()?.bitsPerSecond ?? 0
@@ -181,10 +172,8 @@ struct RTCPTests {
 
     @Test func `a round trip is what lies between, less the delay of the answer`() {
         let sent = NTPTime(Instant.zero + .seconds(100))
-        var block = ReportBlock(
-            ssrc: media, lastSenderReport: sent.middle, delaySinceLastSenderReport: 1 << 15)
-        #expect(
-            block.roundTrip(now: NTPTime(Instant.zero + .milliseconds(100_750))) == .milliseconds(250))
+        var block = ReportBlock(ssrc: media, lastSenderReport: sent.middle, delaySinceLastSenderReport: 1 << 15)
+        #expect(block.roundTrip(now: NTPTime(Instant.zero + .milliseconds(100_750))) == .milliseconds(250))
         #expect(block.roundTrip(now: NTPTime(Instant.zero + .milliseconds(100_250))) == nil)
         block.lastSenderReport = 0
         #expect(block.roundTrip(now: sent) == nil)

@@ -22,8 +22,7 @@ struct RTPHeaderTests {
         #expect(second == SSRC(rawValue: 0x22))
         #expect(header.extensionForm == .oneByte)
         #expect(header.extensionOffset == 24 && header.extensionByteCount == 4)
-        #expect(
-            header.payloadOffset == 28 && header.payloadByteCount == 3 && header.paddingByteCount == 2)
+        #expect(header.payloadOffset == 28 && header.payloadByteCount == 3 && header.paddingByteCount == 2)
         let payload = [UInt8](copying: packet.payload)
         #expect(payload == [0xaa, 0xbb, 0xcc])
         let level = packet.element(id: 1)?.uint8(at: 0)
@@ -32,15 +31,12 @@ struct RTPHeaderTests {
 
     @Test(
         arguments: [
-            ("", RTPError.notRTP), ("80 60 0001 00000000 000000", .notRTP),
-            ("40 60 0001 00000000 00000001", .notRTP),
-            ("c0 60 0001 00000000 00000001", .notRTP),
-            ("81 60 0001 00000000 00000001 000000", .cutPacket),
+            ("", RTPError.notRTP), ("80 60 0001 00000000 000000", .notRTP), ("40 60 0001 00000000 00000001", .notRTP),
+            ("c0 60 0001 00000000 00000001", .notRTP), ("81 60 0001 00000000 00000001 000000", .cutPacket),
             ("90 60 0001 00000000 00000001 bede", .cutPacket),
             ("90 60 0001 00000000 00000001 bede0001 000000", .cutPacket),
             ("90 60 0001 00000000 00000001 bedeffff 00000000", .cutPacket),
-            ("a0 60 0001 00000000 00000001", .wrongPadding),
-            ("a0 60 0001 00000000 00000001 00", .wrongPadding),
+            ("a0 60 0001 00000000 00000001", .wrongPadding), ("a0 60 0001 00000000 00000001 00", .wrongPadding),
             ("a0 60 0001 00000000 00000001 02", .wrongPadding),
         ])
     func `malformed packets are refused for their reason`(text: String, error: RTPError) {
@@ -89,8 +85,7 @@ struct RTPHeaderTests {
     }
 
     @Test func `elements of two bytes: may be empty, may be long`() throws {
-        #expect(
-            try elements("1000", "0100 ff01aa 00 0202bbcc") == [[1], [255, 0xaa], [2, 0xbb, 0xcc]])
+        #expect(try elements("1000", "0100 ff01aa 00 0202bbcc") == [[1], [255, 0xaa], [2, 0xbb, 0xcc]])
         #expect(try elements("100f", "0101aa") == [[1, 0xaa]])
         #expect(try elements("1000", "0101aa 0205bb") == [[1, 0xaa]])
         #expect(try elements("1000", "0102aabb 010000 01") == [[1, 0xaa, 0xbb], [1]])
@@ -107,8 +102,7 @@ struct RTPHeaderTests {
         ids[.videoOrientation] = 6
         ids[.absoluteCaptureTime] = 7
         let bytes = hex(
-            "90 60 0001 00000000 00000001 bede0007 1161 62 2068 30ff 41 1234 52 010203 6009 77 0102030405060708 000000"
-        )
+            "90 60 0001 00000000 00000001 bede0007 1161 62 2068 30ff 41 1234 52 010203 6009 77 0102030405060708 000000")
         let packet = try RTPPacket(parsing: bytes.span.raw)
         let places = packet.extensions(ids)
         let mid = places.mid(in: bytes.span.raw)

@@ -13,8 +13,7 @@ struct RTPWriterTests {
         let receiver = ReceiverExtensions(ids: ids, mid: mid.flatMap { StreamLabel($0) })
         var written: WrittenRTP?
         let bytes = try [UInt8](capacity: capacity) { (output) throws(RTPError) in
-            written = try packet.write(
-                outgoing, from: packet.extensions(source), for: receiver, to: &output)
+            written = try packet.write(outgoing, from: packet.extensions(source), for: receiver, to: &output)
         }
         return (bytes, written)
     }
@@ -37,14 +36,11 @@ struct RTPWriterTests {
 
     @Test func `a receiver without extensions gets none, and padding is not passed on`() throws {
         let (bytes, _) = try rewrite(
-            "b0 60 0001 00000000 00000001 bede0001 9030 0000 ccdd 0002", outgoing(),
-            to: HeaderExtensionMap(), mid: "1")
+            "b0 60 0001 00000000 00000001 bede0001 9030 0000 ccdd 0002", outgoing(), to: HeaderExtensionMap(), mid: "1")
         #expect(bytes == hex("80 64 0007 00000009 0000abcd ccdd"))
     }
 
-    @Test
-    func
-        `a long dependency descriptor takes the two-byte form where that is allowed, else it is left out`()
+    @Test func `a long dependency descriptor takes the two-byte form where that is allowed, else it is left out`()
         throws
     {
         let text = "90 60 0001 00000000 00000001 10000005 0d12 000102030405060708090a0b0c0d0e0f1011 ee"
@@ -67,9 +63,7 @@ struct RTPWriterTests {
         let text = "80 60 0001 00000000 00000001 ee"
         var ids = HeaderExtensionMap()
         ids[.mid] = 20
-        #expect(
-            try rewrite(text, outgoing(), to: ids, mid: "1").bytes
-                == hex("80 64 0007 00000009 0000abcd ee"))
+        #expect(try rewrite(text, outgoing(), to: ids, mid: "1").bytes == hex("80 64 0007 00000009 0000abcd ee"))
         ids.allowsTwoByteForm = true
         #expect(
             try rewrite(text, outgoing(), to: ids, mid: "1").bytes
@@ -84,15 +78,12 @@ struct RTPWriterTests {
         #expect(bytes == hex("80 64 0007 00000009 0000abcd fffe ee"))
     }
 
-    @Test func `a VP8 payload goes on with the outgoing picture ids, also in a retransmission`()
-        throws
-    {
+    @Test func `a VP8 payload goes on with the outgoing picture ids, also in a retransmission`() throws {
         var packet = outgoing()
         packet.originalSequenceNumber = SequenceNumber(rawValue: 1)
         packet.vp8 = VP8Continuation(pictureID: 0x1234, tl0PictureIndex: 0x77)
         let (bytes, _) = try rewrite(
-            "80 60 0001 00000000 00000001 90e0 8001 22 40 5500", packet, to: HeaderExtensionMap(),
-            mid: nil)
+            "80 60 0001 00000000 00000001 90e0 8001 22 40 5500", packet, to: HeaderExtensionMap(), mid: nil)
         #expect(bytes == hex("80 64 0007 00000009 0000abcd 0001 90e0 9234 77 40 5500"))
     }
 
@@ -102,9 +93,7 @@ struct RTPWriterTests {
             var ids = HeaderExtensionMap()
             ids[.mid] = 3
             let error = RTPError.noRoom(needed: 22, left: capacity)
-            #expect(throws: error) {
-                try rewrite(text, outgoing(), to: ids, mid: "1", capacity: capacity)
-            }
+            #expect(throws: error) { try rewrite(text, outgoing(), to: ids, mid: "1", capacity: capacity) }
         }
     }
 
@@ -128,26 +117,20 @@ struct RTPWriterTests {
             var source = HeaderExtensionMap()
             var target = HeaderExtensionMap()
             var free = Array(1...UInt8(Bool.random(using: &random) ? 14 : 40)).shuffled(using: &random)
-            for kind in HeaderExtension.allCases where Bool.random(using: &random) {
-                source[kind] = free.popLast()
-            }
+            for kind in HeaderExtension.allCases where Bool.random(using: &random) { source[kind] = free.popLast() }
             free = Array(1...14).shuffled(using: &random)
-            for kind in HeaderExtension.allCases where Bool.random(using: &random) {
-                target[kind] = free.popLast()
-            }
+            for kind in HeaderExtension.allCases where Bool.random(using: &random) { target[kind] = free.popLast() }
             target.allowsTwoByteForm = true
             var elements: [UInt8] = []
             for kind in HeaderExtension.allCases {
                 guard let id = source[kind], Bool.random(using: &random) else { continue }
                 let length = UInt8.random(in: 1...20, using: &random)
-                elements +=
-                    [id, length] + (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
+                elements += [id, length] + (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
             }
             while !elements.count.isMultiple(of: 4) { elements.append(0) }
             let payload = (0..<Int.random(in: 0...50, using: &random)).map { UInt8($0) }
             let bytes =
-                hex("90 60 0001 00000000 00000001 1000") + [0, UInt8(elements.count / 4)] + elements
-                + payload
+                hex("90 60 0001 00000000 00000001 1000") + [0, UInt8(elements.count / 4)] + elements + payload
             let packet = try RTPPacket(parsing: bytes.span.raw)
             let places = packet.extensions(source)
             let receiver = ReceiverExtensions(ids: target, mid: StreamLabel("slot"))
@@ -160,9 +143,7 @@ struct RTPWriterTests {
             let found = arrived.extensions(target)
             let mid = found.mid(in: sent.span.raw)
             #expect(mid == (target[.mid] == nil ? nil : StreamLabel("slot")))
-            for kind in [
-                HeaderExtension.audioLevel, .videoOrientation, .playoutDelay, .dependencyDescriptor,
-            ] {
+            for kind in [HeaderExtension.audioLevel, .videoOrientation, .playoutDelay, .dependencyDescriptor] {
                 let before = target[kind] == nil ? nil : places[kind].map { Array(bytes[$0]) }
                 #expect(found[kind].map { Array(sent[$0]) } == before)
             }

@@ -27,13 +27,9 @@ struct ReportTests {
 
     @Test func `a late first packet and a restart leave the counts sane`() {
         var statistics = ReceptionStatistics(ssrc: SSRC(rawValue: 1), clockRate: 90_000)
-        for number: UInt16 in [10, 9, 11] {
-            statistics.receive(header(1, number, 0), byteCount: 1, now: .zero)
-        }
+        for number: UInt16 in [10, 9, 11] { statistics.receive(header(1, number, 0), byteCount: 1, now: .zero) }
         #expect(statistics.lost == 0)
-        for number: UInt16 in [20_000, 20_001] {
-            statistics.receive(header(1, number, 0), byteCount: 1, now: .zero)
-        }
+        for number: UInt16 in [20_000, 20_001] { statistics.receive(header(1, number, 0), byteCount: 1, now: .zero) }
         let report = statistics.nextReport(now: .zero)
         #expect(report?.cumulativeLost == 0)
         #expect(report?.fractionLost == 0)
@@ -68,8 +64,7 @@ struct ReportTests {
         let sent = NTPTime(Instant.zero + .seconds(50))
         statistics.receive(
             SenderReport(
-                ssrc: SSRC(rawValue: 1), ntp: sent, timestamp: RTPTimestamp(rawValue: 0), packetCount: 0,
-                octetCount: 0),
+                ssrc: SSRC(rawValue: 1), ntp: sent, timestamp: RTPTimestamp(rawValue: 0), packetCount: 0, octetCount: 0),
             now: .zero + .seconds(9))
         let block = statistics.nextReport(now: .zero + .milliseconds(9500))
         #expect(block?.lastSenderReport == sent.middle)
@@ -78,13 +73,10 @@ struct ReportTests {
     }
 
     /// A report of a publisher whose clock is `ahead` of ours and whose timestamps began at `start`.
-    func report(_ ssrc: UInt32, at time: Instant, ahead: Interval, start: UInt32, rate: UInt32)
-        -> SenderReport
-    {
+    func report(_ ssrc: UInt32, at time: Instant, ahead: Interval, start: UInt32, rate: UInt32) -> SenderReport {
         SenderReport(
             ssrc: SSRC(rawValue: ssrc), ntp: NTPTime(time).advanced(by: ahead),
-            timestamp: RTPTimestamp(rawValue: start).advanced(by: time - .zero, clockRate: rate),
-            packetCount: 9,
+            timestamp: RTPTimestamp(rawValue: start).advanced(by: time - .zero, clockRate: rate), packetCount: 9,
             octetCount: 9)
     }
 
@@ -95,20 +87,14 @@ struct ReportTests {
         #expect(high.translate(timestamp, to: low) == nil)
         // NTP time since 1900: over half of its range.
         let ahead = Interval.seconds(3_900_000_000)
-        high.receive(
-            report(1, at: .zero + .seconds(1), ahead: ahead, start: 500, rate: 90_000), now: .zero)
-        low.receive(
-            report(2, at: .zero + .milliseconds(1700), ahead: ahead, start: .max - 5, rate: 90_000),
-            now: .zero)
-        let expected = RTPTimestamp(rawValue: .max - 5).advanced(
-            by: .milliseconds(2000), clockRate: 90_000)
+        high.receive(report(1, at: .zero + .seconds(1), ahead: ahead, start: 500, rate: 90_000), now: .zero)
+        low.receive(report(2, at: .zero + .milliseconds(1700), ahead: ahead, start: .max - 5, rate: 90_000), now: .zero)
+        let expected = RTPTimestamp(rawValue: .max - 5).advanced(by: .milliseconds(2000), clockRate: 90_000)
         let found = high.translate(timestamp, to: low)
         #expect(found.map { abs($0.distance(to: expected)) <= 1 } == true)
     }
 
-    @Test func `sound and picture of a publisher stay together on our clock, whatever its own says`()
-        throws
-    {
+    @Test func `sound and picture of a publisher stay together on our clock, whatever its own says`() throws {
         var publisher = PublisherClock()
         #expect(publisher.local(NTPTime(rawValue: 0)) == nil)
         var clocks = [SenderReportClock(clockRate: 48_000), SenderReportClock(clockRate: 90_000)]
@@ -118,8 +104,7 @@ struct ReportTests {
         for (index, rate) in [UInt32(48_000), 90_000].enumerated() {
             let codec: MediaCodec = index == 0 ? .opus : .vp8
             var rewriter = StreamRewriter(
-                ssrc: SSRC(rawValue: UInt32(index)), codec: codec,
-                firstSequenceNumber: SequenceNumber(rawValue: 1),
+                ssrc: SSRC(rawValue: UInt32(index)), codec: codec, firstSequenceNumber: SequenceNumber(rawValue: 1),
                 firstTimestamp: RTPTimestamp(rawValue: 1000), history: 16)
             // Captured at 10 s both; the report comes 30 ms after it was made.
             let captured = Instant.zero + .seconds(10)
@@ -132,8 +117,7 @@ struct ReportTests {
             let its = report(5, at: made, ahead: ahead, start: 77, rate: rate)
             publisher.receive(its.ntp, now: made + .milliseconds(30))
             clocks[index].receive(its, now: made + .milliseconds(30))
-            reports.append(
-                clocks[index].report(for: rewriter, publisher: publisher, now: made + .milliseconds(40)))
+            reports.append(clocks[index].report(for: rewriter, publisher: publisher, now: made + .milliseconds(40)))
         }
         // The moment that each report gives to the picture and the sound that were captured together.
         let moments = zip(reports, zip(streams, [Int64(48_000), 90_000])).map { report, stream in
@@ -150,12 +134,12 @@ struct ReportTests {
     @Test func `our clock follows the quickest report, and a clock that is set`() {
         var publisher = PublisherClock()
         func local(_ milliseconds: Int64) -> Int64 {
-            publisher.local(NTPTime(Instant.zero + .milliseconds(milliseconds)))
-                .map { NTPTime(.zero).distance(to: $0).milliseconds } ?? -1
+            publisher.local(NTPTime(Instant.zero + .milliseconds(milliseconds))).map {
+                NTPTime(.zero).distance(to: $0).milliseconds
+            } ?? -1
         }
         func receive(_ milliseconds: Int64, now: Int64) {
-            publisher.receive(
-                NTPTime(Instant.zero + .milliseconds(milliseconds)), now: .zero + .milliseconds(now))
+            publisher.receive(NTPTime(Instant.zero + .milliseconds(milliseconds)), now: .zero + .milliseconds(now))
         }
         receive(5000, now: 1050)
         #expect((1049...1050).contains(local(5000)))
@@ -173,8 +157,8 @@ struct ReportTests {
             firstTimestamp: RTPTimestamp(rawValue: 1000), history: 16)
         rewriter.switchSource(to: SSRC(rawValue: 5), keepingHistory: false)
         _ = rewriter.rewrite(header(5, 1, 9), now: .zero + .seconds(1))
-        let report = SenderReportClock(clockRate: 90_000)
-            .report(for: rewriter, publisher: PublisherClock(), now: .zero + .seconds(2))
+        let report = SenderReportClock(clockRate: 90_000).report(
+            for: rewriter, publisher: PublisherClock(), now: .zero + .seconds(2))
         #expect(report.ntp == NTPTime(Instant.zero + .seconds(2)))
         #expect(report.timestamp.rawValue == 91_000)
         #expect(report.ssrc == SSRC(rawValue: 3))

@@ -24,9 +24,7 @@ struct RetransmissionTests {
         #expect(stream.nextSequenceNumber == SequenceNumber(rawValue: 0))
         let start = try restore(&sent)
         #expect(start == 2)
-        #expect(
-            Array(sent.dropFirst(2))
-                == hex("90 e0 1234 00000009 0000abcd bede0001 3031 0000 90e08001 22 40"))
+        #expect(Array(sent.dropFirst(2)) == hex("90 e0 1234 00000009 0000abcd bede0001 3031 0000 90e08001 22 40"))
     }
 
     func restore(_ bytes: inout [UInt8]) throws(RTPError) -> Int {
@@ -37,13 +35,10 @@ struct RetransmissionTests {
             in: &raw, as: SSRC(rawValue: 0xabcd), payloadType: PayloadType(rawValue: 96))
     }
 
-    @Test(
-        arguments: [
-            "80 61 0001 00000009 00000099", "80 61 0001 00000009 00000099 12",
-            "80 61 0001 00000009 00000099 1234",
-            "a0 61 0001 00000009 00000099 0002",
-        ])
-    func `what repeats nothing is refused, and left as it is`(text: String) {
+    @Test(arguments: [
+        "80 61 0001 00000009 00000099", "80 61 0001 00000009 00000099 12", "80 61 0001 00000009 00000099 1234",
+        "a0 61 0001 00000009 00000099 0002",
+    ]) func `what repeats nothing is refused, and left as it is`(text: String) {
         var bytes = hex(text)
         #expect(refusal { () throws(RTPError) in _ = try restore(&bytes) } == .emptyRetransmission)
         #expect(bytes == hex(text))

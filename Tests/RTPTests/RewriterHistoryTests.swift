@@ -38,8 +38,7 @@ private struct Source {
             number &+= 1
             return Packet(
                 header: header(ssrc, number, timestamp, marker: index == count - 1),
-                vp8: picture(pictureID, layerIndex, layer: layer, isKey: isKey),
-                startsKeyFrame: isKey && index == 0,
+                vp8: picture(pictureID, layerIndex, layer: layer, isKey: isKey), startsKeyFrame: isKey && index == 0,
                 layer: layer)
         }
     }
@@ -74,14 +73,9 @@ struct RewriterHistoryTests {
         var lost = 0
 
         for tick in 0..<3000 {
-            let now =
-                Instant.zero + .milliseconds(Int64(tick) * 33 + Int64.random(in: 0...8, using: &random))
-            if Int.random(in: 0..<60, using: &random) == 0 {
-                wanted = Int.random(in: 0..<3, using: &random)
-            }
-            if Int.random(in: 0..<40, using: &random) == 0 {
-                maxLayer = .random(in: 0...2, using: &random)
-            }
+            let now = Instant.zero + .milliseconds(Int64(tick) * 33 + Int64.random(in: 0...8, using: &random))
+            if Int.random(in: 0..<60, using: &random) == 0 { wanted = Int.random(in: 0..<3, using: &random) }
+            if Int.random(in: 0..<40, using: &random) == 0 { maxLayer = .random(in: 0...2, using: &random) }
             var arriving: [Source.Packet] = held
             held = []
             for index in sources.indices {
@@ -139,9 +133,7 @@ struct RewriterHistoryTests {
     }
 
     /// What just went out can be asked for, and would be the same.
-    private func check(
-        _ rewriter: inout StreamRewriter, _ outgoing: OutgoingRTP, _ packet: Source.Packet
-    ) {
+    private func check(_ rewriter: inout StreamRewriter, _ outgoing: OutgoingRTP, _ packet: Source.Packet) {
         guard case .packet(let origin) = rewriter.retransmission(of: outgoing.sequenceNumber) else {
             Issue.record("a packet that went out is known")
             return
@@ -175,9 +167,7 @@ struct RewriterHistoryTests {
                 #expect(step == packetBefore.header.timestamp.distance(to: packet.header.timestamp))
                 let isSame = packet.vp8.pictureID == packetBefore.vp8.pictureID
                 #expect(isSame ? pictureStep == 0 : (1..<100).contains(pictureStep))
-                #expect(
-                    layerStep
-                        == Int((packet.vp8.tl0PictureIndex ?? 0) &- (packetBefore.vp8.tl0PictureIndex ?? 0)))
+                #expect(layerStep == Int((packet.vp8.tl0PictureIndex ?? 0) &- (packetBefore.vp8.tl0PictureIndex ?? 0)))
                 if !hasLoss { #expect(pictureStep <= 1, "no picture missing without loss") }
             } else {
                 #expect(step > 0, "time goes on at a switch")
@@ -195,8 +185,7 @@ struct RewriterHistoryTests {
         for _ in 0..<50 {
             var rewriter = StreamRewriter(
                 ssrc: SSRC(rawValue: 7), codec: Bool.random(using: &random) ? .vp8 : .opus,
-                firstSequenceNumber: SequenceNumber(rawValue: 65_000),
-                firstTimestamp: RTPTimestamp(rawValue: 0),
+                firstSequenceNumber: SequenceNumber(rawValue: 65_000), firstTimestamp: RTPTimestamp(rawValue: 0),
                 history: 32)
             var unwrapper = SequenceUnwrapper()
             var seen: Set<Int64> = []
@@ -206,26 +195,22 @@ struct RewriterHistoryTests {
                 now += .milliseconds(Int64.random(in: -5...30, using: &random))
                 let ssrc = UInt32.random(in: 1...2, using: &random)
                 if Int.random(in: 0..<20, using: &random) == 0 {
-                    rewriter.switchSource(
-                        to: SSRC(rawValue: ssrc), keepingHistory: Bool.random(using: &random))
+                    rewriter.switchSource(to: SSRC(rawValue: ssrc), keepingHistory: Bool.random(using: &random))
                 }
                 if Int.random(in: 0..<100, using: &random) == 0 { rewriter.stop() }
                 let step =
-                    Int.random(in: 0..<30, using: &random) == 0
-                    ? 70_000 : Int.random(in: -20...20, using: &random)
+                    Int.random(in: 0..<30, using: &random) == 0 ? 70_000 : Int.random(in: -20...20, using: &random)
                 number &+= UInt16(truncatingIfNeeded: step)
                 let payload = Int.random(in: 0...2, using: &random)
                 let rewriting = rewriter.rewrite(
                     header(ssrc, number, .random(in: 0 ... .max, using: &random), payload: payload),
                     vp8: Bool.random(using: &random)
-                        ? picture(.random(in: 0...0x7fff, using: &random), .random(in: 0...255, using: &random))
-                        : nil,
+                        ? picture(.random(in: 0...0x7fff, using: &random), .random(in: 0...255, using: &random)) : nil,
                     isWanted: Int.random(in: 0..<4, using: &random) > 0, now: now)
                 if let outgoing = rewriting.outgoing {
                     #expect(seen.insert(unwrapper.unwrap(outgoing.sequenceNumber).rawValue).inserted)
                 }
-                _ = rewriter.retransmission(
-                    of: SequenceNumber(rawValue: .random(in: 0 ... .max, using: &random)))
+                _ = rewriter.retransmission(of: SequenceNumber(rawValue: .random(in: 0 ... .max, using: &random)))
             }
         }
     }

@@ -4,32 +4,21 @@ import Testing
 import Time
 
 /// A header as if it had been parsed; made of real bytes, as there is no other way.
-func header(
-    _ ssrc: UInt32, _ number: UInt16, _ timestamp: UInt32, marker: Bool = false, payload: Int = 1
-) -> RTPHeader {
+func header(_ ssrc: UInt32, _ number: UInt16, _ timestamp: UInt32, marker: Bool = false, payload: Int = 1) -> RTPHeader
+{
     let words = [UInt32(number), timestamp, ssrc]
     var bytes: [UInt8] = [payload == 0 ? 0xa0 : 0x80, marker ? 0xe0 : 0x60]
     bytes += [UInt8(words[0] >> 8), UInt8(words[0] & 0xff)]
-    for word in words[1...] {
-        for shift in [24, 16, 8, 0] { bytes.append(UInt8(word >> UInt32(shift) & 0xff)) }
-    }
+    for word in words[1...] { for shift in [24, 16, 8, 0] { bytes.append(UInt8(word >> UInt32(shift) & 0xff)) } }
     bytes += [UInt8](repeating: 1, count: max(1, payload))
-    guard let header = try? RTPHeader(parsing: bytes.span.raw) else {
-        preconditionFailure("a good header")
-    }
+    guard let header = try? RTPHeader(parsing: bytes.span.raw) else { preconditionFailure("a good header") }
     return header
 }
 
 /// A VP8 descriptor with a long picture id.
-func picture(_ id: UInt16, _ layerIndex: UInt8, layer: UInt8 = 0, isKey: Bool = false)
-    -> VP8Descriptor
-{
-    let bytes: [UInt8] = [
-        0x90, 0xe0, UInt8(0x80 | id >> 8), UInt8(id & 0xff), layerIndex, layer << 6, isKey ? 0 : 1,
-    ]
-    guard let picture = VP8Descriptor(parsing: bytes.span.raw) else {
-        preconditionFailure("a good descriptor")
-    }
+func picture(_ id: UInt16, _ layerIndex: UInt8, layer: UInt8 = 0, isKey: Bool = false) -> VP8Descriptor {
+    let bytes: [UInt8] = [0x90, 0xe0, UInt8(0x80 | id >> 8), UInt8(id & 0xff), layerIndex, layer << 6, isKey ? 0 : 1]
+    guard let picture = VP8Descriptor(parsing: bytes.span.raw) else { preconditionFailure("a good descriptor") }
     return picture
 }
 
@@ -58,9 +47,7 @@ extension Rewriting {
 }
 
 struct StreamRewriterTests {
-    func rewriter(_ codec: MediaCodec = .vp8, first: UInt16 = 100, history: Int = 64)
-        -> StreamRewriter
-    {
+    func rewriter(_ codec: MediaCodec = .vp8, first: UInt16 = 100, history: Int = 64) -> StreamRewriter {
         StreamRewriter(
             ssrc: SSRC(rawValue: 7), codec: codec, firstSequenceNumber: SequenceNumber(rawValue: first),
             firstTimestamp: RTPTimestamp(rawValue: 5000), history: history)
@@ -69,25 +56,21 @@ struct StreamRewriterTests {
     @Test func `numbers follow each other over a switch, and time goes on by the clock`() {
         var rewriter = rewriter()
         rewriter.switchSource(to: SSRC(rawValue: 1), keepingHistory: false)
-        let first = rewriter.rewrite(
-            header(1, 65_535, 90, marker: true), vp8: picture(5, 9), now: .zero)
+        let first = rewriter.rewrite(header(1, 65_535, 90, marker: true), vp8: picture(5, 9), now: .zero)
         #expect(first.outgoing?.ssrc == SSRC(rawValue: 7))
         #expect(first.outgoing?.timestamp.rawValue == 5000)
         #expect(first.outgoing?.marker == true)
         #expect(first.outgoing?.sequenceNumber.rawValue == 100)
-        let second = rewriter.rewrite(
-            header(1, 0, 3090), vp8: picture(6, 10), now: .zero + .milliseconds(33))
+        let second = rewriter.rewrite(header(1, 0, 3090), vp8: picture(6, 10), now: .zero + .milliseconds(33))
         #expect(second.outgoing?.timestamp.rawValue == 8000)
         #expect(second.outgoing?.sequenceNumber.rawValue == 101)
         // Another one is not shown before it is switched to.
         let other = Short(rewriter.rewrite(header(2, 500, 0), now: .zero))
         #expect(other == .dropped(.notCurrentSource))
         rewriter.switchSource(to: SSRC(rawValue: 2), keepingHistory: false)
-        let old = rewriter.rewrite(
-            header(1, 1, 3090), vp8: picture(6, 10), now: .zero + .milliseconds(34))
+        let old = rewriter.rewrite(header(1, 1, 3090), vp8: picture(6, 10), now: .zero + .milliseconds(34))
         #expect(old.outgoing?.sequenceNumber.rawValue == 102)
-        let third = rewriter.rewrite(
-            header(2, 501, 77), vp8: picture(900, 200), now: .zero + .milliseconds(133))
+        let third = rewriter.rewrite(header(2, 501, 77), vp8: picture(900, 200), now: .zero + .milliseconds(133))
         #expect(third.outgoing?.sequenceNumber.rawValue == 103)
         #expect(third.outgoing?.timestamp.rawValue == 17_000)
         let pictures = [first, second, old, third].map { $0.outgoing?.vp8 }
@@ -104,8 +87,7 @@ struct StreamRewriterTests {
         var rewriter = rewriter()
         rewriter.switchSource(to: SSRC(rawValue: 1), keepingHistory: false)
         func rewrite(_ number: UInt16, isWanted: Bool = true, payload: Int = 1) -> Short {
-            Short(
-                rewriter.rewrite(header(1, number, 0, payload: payload), isWanted: isWanted, now: .zero))
+            Short(rewriter.rewrite(header(1, number, 0, payload: payload), isWanted: isWanted, now: .zero))
         }
         #expect(rewrite(10) == .sent(100))
         #expect(rewrite(11, isWanted: false) == .dropped(.skipped))
@@ -131,11 +113,10 @@ struct StreamRewriterTests {
             results.append(Short(video.rewrite(header(1, number, 0), now: .zero)))
         }
         #expect(
-            results
-                == [
-                    .sent(100), .sent(102), .sent(117), .dropped(.tooLate), .dropped(.sourceJumped),
-                    .dropped(.notCurrentSource),
-                ])
+            results == [
+                .sent(100), .sent(102), .sent(117), .dropped(.tooLate), .dropped(.sourceJumped),
+                .dropped(.notCurrentSource),
+            ])
         var sound = rewriter(.opus, history: 16)
         sound.switchSource(to: SSRC(rawValue: 1), keepingHistory: false)
         let first = sound.rewrite(header(1, 0, 0), now: .zero)
@@ -152,14 +133,12 @@ struct StreamRewriterTests {
             _ = rewriter.rewrite(header(1, 1, 0), now: .zero)
             rewriter.switchSource(to: SSRC(rawValue: 2), keepingHistory: true)
             let next = rewriter.rewrite(
-                header(2, 1, 77), equivalent: RTPTimestamp(rawValue: equivalent),
-                now: .zero + .milliseconds(40))
+                header(2, 1, 77), equivalent: RTPTimestamp(rawValue: equivalent), now: .zero + .milliseconds(40))
             #expect(next.outgoing?.timestamp.rawValue == expected)
         }
     }
 
-    @Test
-    func `a lost packet is traced to its source; holes of the past are filled; too much is gone`() {
+    @Test func `a lost packet is traced to its source; holes of the past are filled; too much is gone`() {
         var rewriter = rewriter(history: 16)
         func answer(_ number: UInt16) -> String {
             switch rewriter.retransmission(of: SequenceNumber(rawValue: number)) {
@@ -173,8 +152,7 @@ struct StreamRewriterTests {
         rewriter.switchSource(to: SSRC(rawValue: 1), keepingHistory: true)
         _ = rewriter.rewrite(header(1, 10, 0), now: .zero)
         _ = rewriter.rewrite(header(1, 12, 0), now: .zero)
-        #expect(
-            [99, 100, 101, 102, 103].map { answer($0) } == ["gone", "1/10", "not yet", "1/12", "gone"])
+        #expect([99, 100, 101, 102, 103].map { answer($0) } == ["gone", "1/10", "not yet", "1/12", "gone"])
         rewriter.switchSource(to: SSRC(rawValue: 2), keepingHistory: true)
         _ = rewriter.rewrite(header(2, 500, 0), now: .zero)
         #expect([100, 101, 102, 103].map { answer($0) } == ["1/10", "fill 101", "1/12", "2/500"])
@@ -209,8 +187,7 @@ struct StreamRewriterTests {
         rewriter.switchSource(to: SSRC(rawValue: 1), keepingHistory: false)
         var sent: [UInt16: UInt16] = [:]
         func rewrite(_ number: UInt16, _ id: UInt16, isWanted: Bool = true) {
-            let rewriting = rewriter.rewrite(
-                header(1, number, 0), vp8: picture(id, 0), isWanted: isWanted, now: .zero)
+            let rewriting = rewriter.rewrite(header(1, number, 0), vp8: picture(id, 0), isWanted: isWanted, now: .zero)
             if case .forward(let outgoing) = rewriting { sent[number] = outgoing.vp8?.pictureID }
         }
         rewrite(1, 32_766)

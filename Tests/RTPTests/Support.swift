@@ -64,7 +64,6 @@ extension HeaderExtensionMap {
 /// A packet that goes out, of small numbers.
 func outgoing(marker: Bool = false) -> OutgoingRTP {
     OutgoingRTP(
-        marker: marker, payloadType: PayloadType(rawValue: 100),
-        sequenceNumber: SequenceNumber(rawValue: 7),
+        marker: marker, payloadType: PayloadType(rawValue: 100), sequenceNumber: SequenceNumber(rawValue: 7),
         timestamp: RTPTimestamp(rawValue: 9), ssrc: SSRC(rawValue: 0xabcd))
 }

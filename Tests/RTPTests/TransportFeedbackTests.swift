@@ -17,12 +17,9 @@ struct TransportFeedbackTests {
 
     func read(_ bytes: [UInt8]) throws(RTPError) -> [Arrival] {
         var reader = RTCPReader(bytes.span.raw)
-        guard let packet = try reader.next(), let feedback = try packet.transportFeedback() else {
-            return []
-        }
+        guard let packet = try reader.next(), let feedback = try packet.transportFeedback() else { return [] }
         var arrivals: [Arrival] = []
-        feedback.forEach { number, time in arrivals.append(Arrival(number: number.rawValue, time: time))
-        }
+        feedback.forEach { number, time in arrivals.append(Arrival(number: number.rawValue, time: time)) }
         return arrivals
     }
 
@@ -53,8 +50,7 @@ struct TransportFeedbackTests {
             "8fcd0005 00000001 00000002 0001 0002 000001 05 4002 0000",
         ])
     func `malformed feedback is refused`(text: String) {
-        #expect(
-            refusal { () throws(RTPError) in _ = try read(hex(text)) } == .malformed(.transportFeedback))
+        #expect(refusal { () throws(RTPError) in _ = try read(hex(text)) } == .malformed(.transportFeedback))
     }
 
     @Test func `the smallest feedback has the bytes that the draft draws`() throws {
@@ -86,11 +82,7 @@ struct TransportFeedbackTests {
         return arrivals
     }
 
-    @Test
-    func
-        `what a builder writes is what came, over long random histories of loss, delay and disorder`()
-        throws
-    {
+    @Test func `what a builder writes is what came, over long random histories of loss, delay and disorder`() throws {
         for seed: UInt64 in 0..<20 {
             var random = SeededRandom(seed: seed)
             var builder = TransportFeedbackBuilder(capacity: 256)
@@ -130,26 +122,17 @@ struct TransportFeedbackTests {
 
     @Test func `a packet that came late is reported afterwards, a repeated one is not`() throws {
         var builder = TransportFeedbackBuilder(capacity: 64)
-        for number: UInt16 in [1, 2, 4] {
-            builder.receive(SequenceNumber(rawValue: number), now: .zero)
-        }
+        for number: UInt16 in [1, 2, 4] { builder.receive(SequenceNumber(rawValue: number), now: .zero) }
         #expect(try drain(&builder).map(\.number) == [1, 2, 3, 4])
         builder.receive(SequenceNumber(rawValue: 4), now: .zero + .milliseconds(5))
         expect(builder, isEmpty: true)
         builder.receive(SequenceNumber(rawValue: 3), now: .zero + .milliseconds(7))
-        #expect(
-            try drain(&builder) == [
-                Arrival(number: 3, time: .milliseconds(7)), Arrival(number: 4, time: .zero),
-            ])
+        #expect(try drain(&builder) == [Arrival(number: 3, time: .milliseconds(7)), Arrival(number: 4, time: .zero)])
     }
 
-    @Test func `a jump ahead forgets what cannot be reported, and a very late packet is passed over`()
-        throws
-    {
+    @Test func `a jump ahead forgets what cannot be reported, and a very late packet is passed over`() throws {
         var builder = TransportFeedbackBuilder(capacity: 64)
-        for number: UInt16 in [1, 2, 50] {
-            builder.receive(SequenceNumber(rawValue: number), now: .zero)
-        }
+        for number: UInt16 in [1, 2, 50] { builder.receive(SequenceNumber(rawValue: number), now: .zero) }
         builder.receive(SequenceNumber(rawValue: 80), now: .zero)
         #expect(try drain(&builder).filter { $0.time != nil }.map(\.number) == [50, 80])
         builder.receive(SequenceNumber(rawValue: 1000), now: .zero)

@@ -30,9 +30,7 @@ public enum MediaCodec: UInt8, CaseIterable, Sendable {
             guard let header = AV1AggregationHeader(parsing: payload) else { return false }
             if header.startsCodedVideoSequence { return true }
             // An encoder may begin anew without a new sequence; the templates are repeated then.
-            guard let dependencyDescriptor,
-                let start = DependencyDescriptorStart(parsing: dependencyDescriptor)
-            else {
+            guard let dependencyDescriptor, let start = DependencyDescriptorStart(parsing: dependencyDescriptor) else {
                 return false
             }
             return start.startsFrame && start.hasStructure

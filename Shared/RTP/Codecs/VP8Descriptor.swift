@@ -84,8 +84,7 @@ public struct VP8Descriptor: Hashable, Sendable {
         keyIndex = key
         // RFC 7741 §4.3: the inverse key frame flag is the lowest bit of the frame's header.
         startsKeyFrame =
-            startsPartition && partition == 0 && payload.byteCount > offset
-            && payload.uint8(at: offset) & 1 == 0
+            startsPartition && partition == 0 && payload.byteCount > offset && payload.uint8(at: offset) & 1 == 0
     }
 }
 
@@ -108,9 +107,7 @@ public struct VP8Continuation: Hashable, Sendable {
     public func apply(to bytes: inout MutableRawSpan, payload: Range<Int>) {
         guard payload.lowerBound >= 0, payload.upperBound <= bytes.byteCount else { return }
         var offset = payload.lowerBound
-        guard offset &+ 2 < payload.upperBound, bytes.bytes.uint8(at: offset) & 0x80 != 0 else {
-            return
-        }
+        guard offset &+ 2 < payload.upperBound, bytes.bytes.uint8(at: offset) & 0x80 != 0 else { return }
         let fields = bytes.bytes.uint8(at: offset &+ 1)
         offset &+= 2
         if fields & 0x80 != 0 {
@@ -119,8 +116,7 @@ public struct VP8Continuation: Hashable, Sendable {
                 bytes.store(0x8000 | pictureID & 0x7fff, at: offset)
                 offset &+= 2
             } else {
-                bytes.storeBytes(
-                    of: UInt8(truncatingIfNeeded: pictureID & 0x7f), toByteOffset: offset, as: UInt8.self)
+                bytes.storeBytes(of: UInt8(truncatingIfNeeded: pictureID & 0x7f), toByteOffset: offset, as: UInt8.self)
                 offset &+= 1
             }
         }

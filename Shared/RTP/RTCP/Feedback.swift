@@ -78,14 +78,12 @@ extension RTCPPacket {
         let mantissa = UInt64(word & 0x3_ffff)
         let fits = exponent <= UInt64(mantissa.leadingZeroBitCount)
         return ReceiverBitRate(
-            bitsPerSecond: fits || mantissa == 0 ? mantissa << exponent : .max,
-            sourceCount: Int(word >> 24))
+            bitsPerSecond: fits || mantissa == 0 ? mantissa << exponent : .max, sourceCount: Int(word >> 24))
     }
 
     /// The stream at an index below the source count of a REMB.
     public func receiverBitRateSource(at index: Int) -> SSRC {
-        precondition(
-            kind == .receiverBitRate && index >= 0 && index < Int(body.uint8(at: 12)), "no such source")
+        precondition(kind == .receiverBitRate && index >= 0 && index < Int(body.uint8(at: 12)), "no such source")
         return SSRC(rawValue: body.uint32(at: 16 + index * 4))
     }
 }

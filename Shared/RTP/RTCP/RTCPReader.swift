@@ -29,8 +29,7 @@ public struct RTCPReader: ~Escapable {
             bodyEnd = end - padding
         }
         let packet = try RTCPPacket(
-            type: type, format: bytes.uint8(at: start) & 0x1f,
-            body: bytes.extracting((start + 4)..<bodyEnd))
+            type: type, format: bytes.uint8(at: start) & 0x1f, body: bytes.extracting((start + 4)..<bodyEnd))
         offset = end
         return packet
     }

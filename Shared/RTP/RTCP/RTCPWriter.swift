@@ -42,8 +42,7 @@ public enum RTCPWriter {
         guard cname.byteCount <= 255 else { throw .tooMany(cname.byteCount) }
         // One zero at least ends the items, up to the next word.
         let items = (2 + cname.byteCount + 4) & ~3
-        try packet(.sourceDescription, 1, byteCount: 4 + items, to: &output) {
-            (output) throws(BytesError) in
+        try packet(.sourceDescription, 1, byteCount: 4 + items, to: &output) { (output) throws(BytesError) in
             try output.write(ssrc.rawValue)
             try output.write(UInt8(1))
             try output.write(UInt8(cname.byteCount))
@@ -77,9 +76,7 @@ public enum RTCPWriter {
     }
 
     /// PLI.
-    public static func pictureLoss(sender: SSRC, media: SSRC, to output: inout OutputRawSpan)
-        throws(RTPError)
-    {
+    public static func pictureLoss(sender: SSRC, media: SSRC, to output: inout OutputRawSpan) throws(RTPError) {
         try packet(.payloadFeedback, FeedbackFormat.pictureLoss, byteCount: 8, to: &output) {
             (output) throws(BytesError) in
             try output.write(sender.rawValue)
@@ -131,16 +128,14 @@ public enum RTCPWriter {
 
     /// The four bytes before each packet, then its body of `byteCount` bytes, a multiple of four, padding among them.
     static func packet(
-        _ type: RTCPType, _ format: UInt8, byteCount: Int, hasPadding: Bool = false,
-        to output: inout OutputRawSpan,
+        _ type: RTCPType, _ format: UInt8, byteCount: Int, hasPadding: Bool = false, to output: inout OutputRawSpan,
         body: (inout OutputRawSpan) throws(BytesError) -> Void
     ) throws(RTPError) {
         let left = output.freeCapacity
         guard byteCount + 4 <= left else { throw .noRoom(needed: byteCount + 4, left: left) }
         do throws(BytesError) {
             let first: UInt32 = hasPadding ? 0xa000_0000 : 0x8000_0000
-            try output.write(
-                first | UInt32(format) << 24 | UInt32(type.rawValue) << 16 | UInt32(byteCount / 4))
+            try output.write(first | UInt32(format) << 24 | UInt32(type.rawValue) << 16 | UInt32(byteCount / 4))
             try body(&output)
         } catch {
             throw .noRoom(needed: byteCount + 4, left: left)

@@ -15,9 +15,7 @@ public struct SenderReport: Hashable, Sendable {
     public var octetCount: UInt32
 
     /// A report.
-    public init(
-        ssrc: SSRC, ntp: NTPTime, timestamp: RTPTimestamp, packetCount: UInt32, octetCount: UInt32
-    ) {
+    public init(ssrc: SSRC, ntp: NTPTime, timestamp: RTPTimestamp, packetCount: UInt32, octetCount: UInt32) {
         self.ssrc = ssrc
         self.ntp = ntp
         self.timestamp = timestamp
@@ -45,8 +43,7 @@ public struct ReportBlock: Hashable, Sendable {
 
     /// A block.
     public init(
-        ssrc: SSRC, fractionLost: UInt8 = 0, cumulativeLost: Int32 = 0,
-        highestSequenceNumber: UInt32 = 0,
+        ssrc: SSRC, fractionLost: UInt8 = 0, cumulativeLost: Int32 = 0, highestSequenceNumber: UInt32 = 0,
         jitter: UInt32 = 0, lastSenderReport: UInt32 = 0, delaySinceLastSenderReport: UInt32 = 0
     ) {
         self.ssrc = ssrc
@@ -88,15 +85,12 @@ extension RTCPPacket {
 
     /// The report block at an index below `reportBlockCount`.
     public func reportBlock(at index: Int) -> ReportBlock {
-        precondition(
-            index >= 0 && index < reportBlockCount, "only \(reportBlockCount) blocks are listed")
+        precondition(index >= 0 && index < reportBlockCount, "only \(reportBlockCount) blocks are listed")
         let offset = (kind == .senderReport ? 24 : 4) + index * RTCPPacket.blockByteCount
         let lost = body.uint32(at: offset + 4)
         return ReportBlock(
-            ssrc: SSRC(rawValue: body.uint32(at: offset)),
-            fractionLost: UInt8(truncatingIfNeeded: lost >> 24),
-            cumulativeLost: Int32(bitPattern: lost << 8) >> 8,
-            highestSequenceNumber: body.uint32(at: offset + 8),
+            ssrc: SSRC(rawValue: body.uint32(at: offset)), fractionLost: UInt8(truncatingIfNeeded: lost >> 24),
+            cumulativeLost: Int32(bitPattern: lost << 8) >> 8, highestSequenceNumber: body.uint32(at: offset + 8),
             jitter: body.uint32(at: offset + 12), lastSenderReport: body.uint32(at: offset + 16),
             delaySinceLastSenderReport: body.uint32(at: offset + 20))
     }

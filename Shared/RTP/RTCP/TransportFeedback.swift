@@ -33,9 +33,7 @@ public struct TransportFeedback: ~Escapable {
         var chunks = StatusChunks(offset: 16, left: packetCount)
         var deltas = 0
         while chunks.left > 0 {
-            guard let (status, count) = chunks.next(body), status != 3 else {
-                throw .malformed(.transportFeedback)
-            }
+            guard let (status, count) = chunks.next(body), status != 3 else { throw .malformed(.transportFeedback) }
             deltas += Int(status) * count
         }
         deltaOffset = chunks.offset

@@ -39,16 +39,12 @@ public struct TransportFeedbackBuilder: ~Copyable, Sendable {
                 arrivals.fill(TransportFeedbackBuilder.none)
                 self.next = extended
             } else if ahead > 0 {
-                for step in 1...ahead {
-                    arrivals[Int(before.rawValue) &+ step] = TransportFeedbackBuilder.none
-                }
+                for step in 1...ahead { arrivals[Int(before.rawValue) &+ step] = TransportFeedbackBuilder.none }
                 // What is overwritten can no longer be reported.
                 let oldest = extended.advanced(by: 1 - arrivals.count)
                 if next < oldest { self.next = oldest }
             } else {
-                guard ahead > -arrivals.count,
-                    arrivals[Int(extended.rawValue)] == TransportFeedbackBuilder.none
-                else {
+                guard ahead > -arrivals.count, arrivals[Int(extended.rawValue)] == TransportFeedbackBuilder.none else {
                     return
                 }
                 if extended < next { self.next = extended }
@@ -69,8 +65,7 @@ public struct TransportFeedbackBuilder: ~Copyable, Sendable {
         var reference = start
         while arrivals[reference] == TransportFeedbackBuilder.none { reference += 1 }
         let base = arrivals[reference] & ~0xff
-        let (count, deltaByteCount) = plan(
-            start, first.distance(to: newest) + 1, base, room: output.freeCapacity)
+        let (count, deltaByteCount) = plan(start, first.distance(to: newest) + 1, base, room: output.freeCapacity)
         guard count > 0 else { throw .noRoom(needed: 28, left: output.freeCapacity) }
 
         let chunkByteCount = self.chunkByteCount(count)
@@ -78,8 +73,7 @@ public struct TransportFeedbackBuilder: ~Copyable, Sendable {
         let padding = -byteCount & 3
         let number = feedbackCount
         try RTCPWriter.packet(
-            .transportFeedback, FeedbackFormat.transportWide, byteCount: byteCount + padding,
-            hasPadding: padding > 0,
+            .transportFeedback, FeedbackFormat.transportWide, byteCount: byteCount + padding, hasPadding: padding > 0,
             to: &output
         ) { (output) throws(BytesError) in
             try output.write(sender.rawValue)
@@ -106,9 +100,7 @@ public struct TransportFeedbackBuilder: ~Copyable, Sendable {
     }
 
     /// Chooses a status for each packet, as many as fit into `room` and into 16 bits of delta; and counts deltas' bytes.
-    private mutating func plan(_ start: Int, _ wanted: Int, _ base: Int64, room: Int) -> (
-        count: Int, deltas: Int
-    ) {
+    private mutating func plan(_ start: Int, _ wanted: Int, _ base: Int64, room: Int) -> (count: Int, deltas: Int) {
         var last = base
         var deltas = 0
         var count = 0

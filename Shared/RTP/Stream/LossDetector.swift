@@ -115,8 +115,7 @@ public struct LossDetector: ~Copyable, Sendable {
         // A packet that does not fit at all would leave tries counted that were never made.
         guard output.freeCapacity >= 16 else { throw .noRoom(needed: 16, left: output.freeCapacity) }
         let limit = min(LossDetector.entryLimit, (output.freeCapacity - 12) / 4)
-        var entries = [64 of NACKEntry](
-            repeating: NACKEntry(first: SequenceNumber(rawValue: 0), following: 0))
+        var entries = [64 of NACKEntry](repeating: NACKEntry(first: SequenceNumber(rawValue: 0), following: 0))
         var entryCount = 0
         // A quarter more than a round trip: the packet may be on its way.
         let wait = max(settings.retryInterval, roundTrip + roundTrip / 4)
@@ -172,9 +171,7 @@ public struct LossDetector: ~Copyable, Sendable {
             let middle = (low + high) / 2
             if missing[head &+ middle].number < number { low = middle + 1 } else { high = middle }
         }
-        guard low < count, missing[head &+ low].number == number, !missing[head &+ low].isFilled else {
-            return false
-        }
+        guard low < count, missing[head &+ low].number == number, !missing[head &+ low].isFilled else { return false }
         missing[head &+ low].isFilled = true
         while count > 0, missing[head].isFilled { removeFirst() }
         if count == 0 { nextDeadline = nil }

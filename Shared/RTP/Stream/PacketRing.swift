@@ -52,8 +52,7 @@ public struct PacketRing: ~Copyable {
         entries[index] = Entry(number: number, byteCount: Int32(count))
         unsafe packet.withUnsafeBytes { source in
             guard let start = source.baseAddress else { return }
-            unsafe bytes.advanced(by: index * PacketRing.packetByteLimit).copyMemory(
-                from: start, byteCount: count)
+            unsafe bytes.advanced(by: index * PacketRing.packetByteLimit).copyMemory(from: start, byteCount: count)
         }
         return true
     }

@@ -30,8 +30,7 @@ public struct RTXStream: Sendable {
     /// Padding that repeats nothing, to probe for bandwidth.
     public mutating func nextPadding(timestamp: RTPTimestamp) -> OutgoingRTP {
         let padding = OutgoingRTP(
-            marker: false, payloadType: payloadType, sequenceNumber: nextSequenceNumber,
-            timestamp: timestamp,
+            marker: false, payloadType: payloadType, sequenceNumber: nextSequenceNumber, timestamp: timestamp,
             ssrc: ssrc)
         nextSequenceNumber = nextSequenceNumber.advanced(by: 1)
         return padding
@@ -48,8 +47,7 @@ extension RTPHeader {
         in bytes: inout MutableRawSpan, as ssrc: SSRC, payloadType: PayloadType
     ) throws(RTPError) -> Int {
         guard payloadByteCount > 2 else { throw .emptyRetransmission }
-        precondition(
-            payloadOffset + payloadByteCount <= bytes.byteCount, "the header belongs to other bytes")
+        precondition(payloadOffset + payloadByteCount <= bytes.byteCount, "the header belongs to other bytes")
         let original = bytes.bytes.uint16(at: payloadOffset)
         var offset = payloadOffset - 1
         while offset >= 0 {

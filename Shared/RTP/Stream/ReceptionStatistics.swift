@@ -32,14 +32,11 @@ public struct ReceptionStatistics: Sendable {
     }
 
     /// Takes a packet. One that came by a retransmission counts as received and leaves the jitter alone.
-    public mutating func receive(
-        _ header: RTPHeader, byteCount: Int, isRetransmitted: Bool = false, now: Instant
-    ) {
+    public mutating func receive(_ header: RTPHeader, byteCount: Int, isRetransmitted: Bool = false, now: Instant) {
         packetCount &+= 1
         self.byteCount &+= UInt64(max(0, byteCount))
         if let newest = unwrapper.newest,
-            abs(newest.sequenceNumber.distance(to: header.sequenceNumber))
-                > ReceptionStatistics.restartDistance
+            abs(newest.sequenceNumber.distance(to: header.sequenceNumber)) > ReceptionStatistics.restartDistance
         {
             restart()
         }
@@ -51,9 +48,7 @@ public struct ReceptionStatistics: Sendable {
     }
 
     /// Takes a report of the sender.
-    public mutating func receive(_ report: SenderReport, now: Instant) {
-        lastReport = (report.ntp.middle, now)
-    }
+    public mutating func receive(_ report: SenderReport, now: Instant) { lastReport = (report.ntp.middle, now) }
 
     /// The jitter of arrivals.
     public var jitter: Interval {
@@ -77,9 +72,7 @@ public struct ReceptionStatistics: Sendable {
         expectedBefore = expectedNow
         receivedBefore = received
         var block = ReportBlock(ssrc: ssrc)
-        if expectedSince > 0, lostSince > 0 {
-            block.fractionLost = UInt8(min(255, lostSince * 256 / expectedSince))
-        }
+        if expectedSince > 0, lostSince > 0 { block.fractionLost = UInt8(min(255, lostSince * 256 / expectedSince)) }
         block.cumulativeLost = Int32(min(max(lost, -0x80_0000), 0x7f_ffff))
         // The unwrapper begins in the second cycle.
         block.highestSequenceNumber = UInt32(truncatingIfNeeded: newest.rawValue &- 0x1_0000)
@@ -87,8 +80,7 @@ public struct ReceptionStatistics: Sendable {
         if let lastReport {
             block.lastSenderReport = lastReport.middle
             let delay = max(0, (now - lastReport.arrival).nanoseconds)
-            let ticks =
-                delay / 1_000_000_000 &* 0x1_0000 &+ delay % 1_000_000_000 &* 0x1_0000 / 1_000_000_000
+            let ticks = delay / 1_000_000_000 &* 0x1_0000 &+ delay % 1_000_000_000 &* 0x1_0000 / 1_000_000_000
             block.delaySinceLastSenderReport = UInt32(min(ticks, Int64(UInt32.max)))
         }
         return block
@@ -99,8 +91,7 @@ public struct ReceptionStatistics: Sendable {
     private mutating func measureJitter(_ timestamp: RTPTimestamp, _ now: Instant) {
         guard timestamp != lastTimestamp else { return }
         lastTimestamp = timestamp
-        let arrival = UInt32(
-            truncatingIfNeeded: Interval(nanoseconds: now.nanoseconds).ticks(clockRate))
+        let arrival = UInt32(truncatingIfNeeded: Interval(nanoseconds: now.nanoseconds).ticks(clockRate))
         let current = arrival &- timestamp.rawValue
         defer { transit = current }
         guard let transit else { return }

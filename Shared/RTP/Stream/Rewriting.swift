@@ -52,10 +52,8 @@ public struct PacketOrigin: Sendable {
     /// What the packet said when it went out, given the header of the received one.
     public func outgoing(for header: RTPHeader) -> OutgoingRTP {
         var outgoing = OutgoingRTP(
-            marker: header.marker || isFirstOfSound, payloadType: header.payloadType,
-            sequenceNumber: outgoingNumber,
-            timestamp: RTPTimestamp(rawValue: header.timestamp.rawValue &+ timestampOffset),
-            ssrc: outgoingSSRC)
+            marker: header.marker || isFirstOfSound, payloadType: header.payloadType, sequenceNumber: outgoingNumber,
+            timestamp: RTPTimestamp(rawValue: header.timestamp.rawValue &+ timestampOffset), ssrc: outgoingSSRC)
         outgoing.vp8 = vp8
         return outgoing
     }

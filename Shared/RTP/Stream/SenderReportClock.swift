@@ -23,8 +23,7 @@ public struct PublisherClock: Sendable {
             self.offset = sample
             return
         }
-        let drift = Interval(
-            nanoseconds: (now - updated).nanoseconds / 1_000_000 &* PublisherClock.driftPerMillion)
+        let drift = Interval(nanoseconds: (now - updated).nanoseconds / 1_000_000 &* PublisherClock.driftPerMillion)
         let allowed = offset + drift
         // More than a second behind the quickest: its clock was set.
         self.offset = sample < allowed || sample > allowed + .seconds(1) ? sample : allowed
@@ -55,12 +54,9 @@ public struct SenderReportClock: Sendable {
     /// The timestamp that another stream of the publisher has at the moment of a timestamp here; nil if either has no
     /// report yet.
     public func translate(_ timestamp: RTPTimestamp, to other: SenderReportClock) -> RTPTimestamp? {
-        guard let here = newest?.report, let there = other.newest?.report, clockRate > 0 else {
-            return nil
-        }
+        guard let here = newest?.report, let there = other.newest?.report, clockRate > 0 else { return nil }
         let ticks = Int64(here.timestamp.distance(to: timestamp))
-        let moment = here.ntp.advanced(
-            by: Interval(nanoseconds: ticks * 1_000_000_000 / Int64(clockRate)))
+        let moment = here.ntp.advanced(by: Interval(nanoseconds: ticks * 1_000_000_000 / Int64(clockRate)))
         let halfTick = Interval(nanoseconds: 500_000_000 / max(1, Int64(other.clockRate)))
         let distance = there.ntp.distance(to: moment)
         let rounded = distance < .zero ? distance - halfTick : distance + halfTick
@@ -70,12 +66,10 @@ public struct SenderReportClock: Sendable {
     /// The report about an outgoing stream that shows this one now.
     ///
     /// Without a report of the source it says when its newest packet came, which is right but for the way here.
-    public func report(
-        for stream: borrowing StreamRewriter, publisher: PublisherClock, now: Instant
-    ) -> SenderReport {
+    public func report(for stream: borrowing StreamRewriter, publisher: PublisherClock, now: Instant) -> SenderReport {
         var report = SenderReport(
-            ssrc: stream.ssrc, ntp: NTPTime(now), timestamp: stream.timestamp(at: now),
-            packetCount: stream.packetCount, octetCount: stream.octetCount)
+            ssrc: stream.ssrc, ntp: NTPTime(now), timestamp: stream.timestamp(at: now), packetCount: stream.packetCount,
+            octetCount: stream.octetCount)
         guard let newest else { return report }
         let elapsed = now - newest.arrival
         let source = newest.report.timestamp.advanced(by: elapsed, clockRate: clockRate)

@@ -69,8 +69,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
     ///   - history: how many numbers can be answered for, a power of two, eight bytes each. 1,024 are 3.6 s of a video of
     ///     2.5 Mbit/s; for sound 128 are 2.5 s.
     public init(
-        ssrc: SSRC, codec: MediaCodec, firstSequenceNumber: SequenceNumber,
-        firstTimestamp: RTPTimestamp,
+        ssrc: SSRC, codec: MediaCodec, firstSequenceNumber: SequenceNumber, firstTimestamp: RTPTimestamp,
         history: Int = 1024
     ) {
         self.ssrc = ssrc
@@ -81,8 +80,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
         newestOutgoing = firstAnswerable - 1
         lastTimestamp = firstTimestamp
         pictures = PictureMapper(
-            firstPictureID: firstSequenceNumber.rawValue,
-            firstLayerIndex: UInt8(firstSequenceNumber.rawValue & 0xff))
+            firstPictureID: firstSequenceNumber.rawValue, firstLayerIndex: UInt8(firstSequenceNumber.rawValue & 0xff))
     }
 
     /// Shows another source from its next packet on; until then the old one. For video that packet must start a key frame.
@@ -116,8 +114,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
     ///   - isWanted: false for a temporal layer that this receiver does not get. For VP8 the first packet of a picture
     ///     decides for all of them.
     public mutating func rewrite(
-        _ header: RTPHeader, vp8: VP8Descriptor? = nil, equivalent: RTPTimestamp? = nil,
-        isWanted: Bool = true,
+        _ header: RTPHeader, vp8: VP8Descriptor? = nil, equivalent: RTPTimestamp? = nil, isWanted: Bool = true,
         now: Instant
     ) -> Rewriting {
         // Padding carries nothing: publishers probe with it.
@@ -130,8 +127,8 @@ public struct StreamRewriter: ~Copyable, Sendable {
         var isWanted = isWanted
         if let vp8, let isDecided = pictures.isDecided(vp8) { isWanted = isDecided }
         if isEmpty { isWanted = false }
-        let steps = SequenceNumber(rawValue: UInt16(truncatingIfNeeded: newestSource))
-            .distance(to: header.sequenceNumber)
+        let steps = SequenceNumber(rawValue: UInt16(truncatingIfNeeded: newestSource)).distance(
+            to: header.sequenceNumber)
         let number = newestSource &+ Int64(steps)
         guard steps > 0 else { return rewriteLate(header, vp8, number, isWanted, now) }
         // Beyond what can be asked for again, a gap is no loss but another stream under the same name.
@@ -141,8 +138,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
         while missing < steps {
             newestOutgoing &+= 1
             let source = UInt16(truncatingIfNeeded: newestSource &+ Int64(missing))
-            history[Int(newestOutgoing)] = Record(
-                source: source, era: era, pictureID: 0, layerIndex: 0, state: .hole)
+            history[Int(newestOutgoing)] = Record(source: source, era: era, pictureID: 0, layerIndex: 0, state: .hole)
             missing &+= 1
         }
         skips.advance(from: Int(newestSource), by: steps)
@@ -178,9 +174,9 @@ public struct StreamRewriter: ~Copyable, Sendable {
     }
 
     /// The first packet of a source.
-    private mutating func begin(
-        _ header: RTPHeader, _ vp8: VP8Descriptor?, _ equivalent: RTPTimestamp?, _ now: Instant
-    ) -> Rewriting {
+    private mutating func begin(_ header: RTPHeader, _ vp8: VP8Descriptor?, _ equivalent: RTPTimestamp?, _ now: Instant)
+        -> Rewriting
+    {
         let timestamp = nextTimestamp(equivalent, now)
         pending = nil
         isActive = true
@@ -205,17 +201,13 @@ public struct StreamRewriter: ~Copyable, Sendable {
             let exact = RTPTimestamp(rawValue: equivalent.rawValue &+ currentEra.timestampOffset)
             // Half a second apart from the clock, the reports that it was made from are wrong.
             let error = byClock.distance(to: exact)
-            if lastTimestamp.distance(to: exact) > 0, abs(error) < Int(codec.clockRate / 2) {
-                return exact
-            }
+            if lastTimestamp.distance(to: exact) > 0, abs(error) < Int(codec.clockRate / 2) { return exact }
         }
         return lastTimestamp.distance(to: byClock) > 0 ? byClock : lastTimestamp.advanced(by: 1)
     }
 
     /// A source that goes on elsewhere: sound may begin anew at once, pictures only with a key frame.
-    private mutating func jump(_ header: RTPHeader, _ vp8: VP8Descriptor?, _ now: Instant)
-        -> Rewriting
-    {
+    private mutating func jump(_ header: RTPHeader, _ vp8: VP8Descriptor?, _ now: Instant) -> Rewriting {
         guard codec.isVideo else {
             guard header.payloadByteCount > 0 else { return .drop(.skipped) }
             keepsHistory = false
@@ -226,8 +218,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
     }
 
     private mutating func send(
-        _ header: RTPHeader, _ vp8: VP8Descriptor?, as number: Int64, _ state: Record.State,
-        _ now: Instant
+        _ header: RTPHeader, _ vp8: VP8Descriptor?, as number: Int64, _ state: Record.State, _ now: Instant
     ) -> Rewriting {
         let offset = currentEra.timestampOffset
         var outgoing = OutgoingRTP(
@@ -254,8 +245,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
     /// How a receiver's wish for a lost packet can be met. Meet it by RTX only: a number that is sealed twice with
     /// different bytes gives away the key stream.
     public mutating func retransmission(of number: SequenceNumber) -> Retransmission {
-        let steps = SequenceNumber(rawValue: UInt16(truncatingIfNeeded: newestOutgoing)).distance(
-            to: number)
+        let steps = SequenceNumber(rawValue: UInt16(truncatingIfNeeded: newestOutgoing)).distance(to: number)
         let outgoing = newestOutgoing &+ Int64(steps)
         guard steps <= 0, -steps < history.count, outgoing >= firstAnswerable else { return .gone }
         let record = history[Int(outgoing)]
@@ -267,25 +257,20 @@ public struct StreamRewriter: ~Copyable, Sendable {
             // Its source is not shown any more, so it will never come.
             history[Int(outgoing)].state = .filled
             return .fill(filling(outgoing, its, timestamp: nil))
-        case .filled:
-            return .fill(filling(outgoing, its, timestamp: nil))
+        case .filled: return .fill(filling(outgoing, its, timestamp: nil))
         case .sent, .sentFirst:
             return .packet(
                 PacketOrigin(
-                    source: its.source, sequenceNumber: SequenceNumber(rawValue: record.source),
-                    outgoingSSRC: ssrc,
+                    source: its.source, sequenceNumber: SequenceNumber(rawValue: record.source), outgoingSSRC: ssrc,
                     outgoingNumber: number, timestampOffset: its.timestampOffset,
                     vp8: its.hasPictures
-                        ? VP8Continuation(pictureID: record.pictureID, tl0PictureIndex: record.layerIndex)
-                        : nil,
+                        ? VP8Continuation(pictureID: record.pictureID, tl0PictureIndex: record.layerIndex) : nil,
                     isFirstOfSound: record.state == .sentFirst))
         }
     }
 
     /// What padding with a number says; without a timestamp of its source, that of the last packet of its time.
-    private borrowing func filling(_ number: Int64, _ era: Era, timestamp: RTPTimestamp?)
-        -> OutgoingRTP
-    {
+    private borrowing func filling(_ number: Int64, _ era: Era, timestamp: RTPTimestamp?) -> OutgoingRTP {
         OutgoingRTP(
             marker: false, payloadType: PayloadType(rawValue: 0),
             sequenceNumber: SequenceNumber(rawValue: UInt16(truncatingIfNeeded: number)),
