@@ -4,7 +4,7 @@ package import Messages
 
 /// What is taken of a request about media, each with its reason.
 private enum MediaBounds {
-    /// An offer with its own tracks and 8 + 49 receiving pairs and pictures, limited to few codecs, has about 90 KB.
+    /// As much as signal takes of a client.
     static let sdp = 256 << 10
     /// A microphone, a camera, a screen with sound, and as many on their way out.
     static let tracks = 16

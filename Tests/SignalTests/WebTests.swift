@@ -57,7 +57,9 @@ import Time
     for path in ["/room/blue", "/room/a.b-c_1?name=Ann&join=1", "/room.html"] {
         #expect(site.file(at: path)?.bytes == Array("room.html".utf8))
     }
-    for path in ["/room/blue/x", "/rooms/blue", "/.secret.html", "/README.md", "/../etc/passwd", "app/a.js", "/nothing"] {
+    for path in [
+        "/room/blue/x", "/rooms/blue", "/.secret.html", "/README.md", "/../etc/passwd", "app/a.js", "/nothing",
+    ] {
         #expect(site.file(at: path) == nil)
     }
 }
