@@ -127,7 +127,7 @@ extension JSONValue {
     /// A room's id.
     func room() throws(RequestError) -> String {
         let room = try text("room", 64)
-        guard room.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || isURLSafe($0) }) else {
+        guard room.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || isURLSafeByte($0) }) else {
             throw .bad("room: letters, digits, - _ and .")
         }
         return room
@@ -142,11 +142,11 @@ extension JSONValue {
 }
 
 extension String {
-    fileprivate var isURLSafe: Bool { utf8.allSatisfy { Signal.isURLSafe($0) } }
+    fileprivate var isURLSafe: Bool { utf8.allSatisfy(isURLSafeByte) }
 }
 
 /// Letters, digits, `-` and `_`.
-private func isURLSafe(_ byte: UInt8) -> Bool {
+private func isURLSafeByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
