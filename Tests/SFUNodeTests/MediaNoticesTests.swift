@@ -29,8 +29,9 @@ struct MediaNoticesTests {
         board.post(.map(version: 1, slots: []), for: "a")
         board.post(.mutedBy(name: "Ann"), for: "a")
         board.post(.lost(reason: "consent"), for: "a")
-        #expect(board.notices(of: "a") == [.lost(reason: "consent")])
+        #expect(board.notices(of: "a") == [.mutedBy(name: "Ann"), .lost(reason: "consent")])
         board.removeLost("a")
+        board.removeMutedBy("a")
         #expect(board.isEmpty)
     }
 

@@ -35,10 +35,10 @@ package struct NoticeBoard<Key: Hashable & Sendable>: Sendable {
 
     package var isEmpty: Bool { notices.isEmpty }
 
-    /// Puts a notice up, in place of an older one of its kind; `lost` in place of all.
+    /// Puts a notice up, in place of an older one of its kind; `lost` in place of all but that a host muted the member.
     package mutating func post(_ notice: MediaNotice, for key: Key) {
         order += 1
-        if case .lost = notice { notices[key] = nil }
+        if case .lost = notice { notices[key] = notices[key]?.filter { $0.key == .mutedBy } }
         let kind = Kind(notice)
         var known = notices[key] ?? [:]
         if case .layers = kind, known[kind] == nil, known.count >= Self.layersLimit + 6 { return }
