@@ -224,7 +224,7 @@ struct MediaServiceTests {
                 media.refusal.withLock { $0 = refusal }
                 #expect(await status { _ = try await client.offer(offer("ann")) } == code)
             }
-            #expect(await host.figures.refused["media-stale"] == 1)
+            #expect(host.figures.refused["media-stale"] == 1)
         }
         try await serve(media: NoMedia()) { client in
             #expect(await status { _ = try await client.offer(offer("ann")) } == .unimplemented)
