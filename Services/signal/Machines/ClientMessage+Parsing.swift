@@ -1,11 +1,13 @@
 extension ClientMessage {
+    /// A frame that is no offer: a body and what is around it.
+    package static let frameLimit = 64 << 10
     /// A body is passed on unread; larger ones belong into several messages.
     package static let bodyLimit = 60 * 1024
     /// Rooms of one session at once, and so in one `resume`.
     package static let roomLimit = 16
 
-    /// The message of a text frame.
-    package init(parsing bytes: [UInt8]) throws(FrameError) {
+    /// The message of a text frame. One longer than `frameLimit` must be an offer.
+    package init(parsing bytes: [UInt8], frameLimit: Int = Self.frameLimit) throws(FrameError) {
         let json: JSONValue
         do {
             json = try JSONParser.parse(bytes)
@@ -21,6 +23,9 @@ extension ClientMessage {
         }
         guard Self.types.contains(type) else {
             throw .cut(.unknownType, "Signal knows no message of type \(type.prefix(40)).")
+        }
+        guard type == "offer" || bytes.count <= frameLimit else {
+            throw .cut(.oversize, "A message has at most \(frameLimit >> 10) KiB, unless it is an offer.")
         }
         guard let id = json["id"]?.count else { throw .cut(.badJSON, "A request needs an id.") }
         do {

@@ -6,8 +6,8 @@ package struct ConnectionLimits: Hashable, Sendable {
     package var burst = 200
     /// Trickle, chat and pings need under 20 a second.
     package var rate = 50
-    /// A frame that is no offer: a body of 60 KiB and what is around it.
-    package var frame = 64 << 10
+    /// A frame that is no offer.
+    package var frame = ClientMessage.frameLimit
     /// Bytes beyond that which cost as much as a message: parsing an offer of 256 KiB counts as 25.
     package var longStep = 8 << 10
     /// Two missed pings of 20 s.
@@ -76,16 +76,13 @@ package struct ConnectionMachine: Sendable {
         }
         let message: ClientMessage
         do {
-            message = try ClientMessage(parsing: frame)
+            message = try ClientMessage(parsing: frame, frameLimit: limits.frame)
         } catch {
             if beyond > 0, case .cut = error { return oversize() }
             switch error {
             case .cut(let code, let text): return cut(code, text)
             case .refused(let id, let refusal): return .refuse(id: id, refusal)
             }
-        }
-        if beyond > 0 {
-            guard case .request(_, .offer) = message else { return oversize() }
         }
         switch (message, state) {
         case (.ping(let id), _): return .pong(id: id)
