@@ -159,6 +159,25 @@ byId("sign-out").addEventListener("click", () => {
   roost.signOut();
 });
 
+// ---------------------------------------------------------------- the way into a room
+
+/** Words become a name that an address can carry; no word, and a name is made up. */
+function roomName(text) {
+  const name = text.trim().replace(/\s+/g, "-");
+  return name || `room-${Array.from(crypto.getRandomValues(new Uint8Array(5)), (byte) => "abcdefghjkmnpqrstuvwxyz23456789"[byte % 31]).join("")}`;
+}
+
+byId("room-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = roomName(byId("room-name").value);
+  const isGood = /^[A-Za-z0-9_.-]{1,64}$/.test(name) && !name.includes("..");
+  setText(byId("room-error"), isGood ? "" : words.openRoom.bad);
+  byId("room-name").setAttribute("aria-invalid", String(!isGood));
+  if (!isGood) return byId("room-name").focus();
+  const own = byId("name").value.trim();
+  return location.assign(`/room/${name}${own ? `?name=${encodeURIComponent(own)}` : ""}`);
+});
+
 // ---------------------------------------------------------------- banner and notices
 
 let wasAway = false;
@@ -278,5 +297,7 @@ const restored = await roost.restore(asked).catch((error) => {
   signInProblem = { code: error.code, name: byId("name").value, suggestion: error.suggestion };
   return true;
 });
+// This tab came here from a room: it left it by that.
+roost.leave();
 if (!restored && asked) signIn(asked);
 render();

@@ -4,6 +4,7 @@
 export class RoostError extends Error {
   /**
    * From signal: `name-taken`, `name-invalid`, `version`, `unavailable`, `not-found`, `self`, `busy-self`, `gone`, …
+   * In rooms: `bad-room`, `bad-topology`, `locked`, `removed`, `not-allowed`, `too-many`.
    * From here: `signed-out`, `session-lost`, `timeout`, `no-ring`, `screen-unsupported`, `screen-refused`, `screen-failed`.
    */
   readonly code: string;
@@ -67,6 +68,43 @@ export interface MissedCall {
   reason: "no-answer" | "cancelled" | "caller-gone" | "busy" | "ended";
 }
 
+export type PauseReason = "bandwidth" | "hidden";
+/** `sfu`: a node forwards. `mesh`: straight between up to six. `auto`: straight between two, by a node from three on. */
+export type Topology = "auto" | "mesh" | "sfu";
+
+/** The room that this page is in, or enters. */
+export interface Entered {
+  room: string;
+  state: "entering" | "in";
+  topology: Topology;
+  /** Unix milliseconds. */
+  since: number;
+}
+
+export interface ChatLine {
+  /** Unix milliseconds. */
+  at: number;
+  from: string;
+  name: string;
+  text: string;
+}
+
+/** Why a room was left: `left`, `removed`, `locked`, `ended`, `session-lost`, or the code of a refusal. */
+export interface RoomLeft {
+  room: string;
+  reason: string;
+  by: "me" | null;
+  seconds: number;
+}
+
+/** What a page shows of a member, in device pixels. */
+export interface ViewedTile {
+  member: string;
+  source: "camera" | "screen";
+  width: number;
+  height: number;
+}
+
 export interface Member {
   member: string;
   person: string;
@@ -78,6 +116,13 @@ export interface Member {
   joined: number;
   state: PeerState;
   stream: MediaStream | null;
+  /** What it shares in a room, beside its camera. */
+  screenStream: MediaStream | null;
+  hand: boolean;
+  /** In a room on a node: its picture is not forwarded now, and why; which of its layers is. */
+  paused: boolean;
+  pausedReason: PauseReason | null;
+  rid: string | null;
   /** Loudness in the last second and a half, 0 to 1. */
   level: number;
   statistics: LinkStatistics | null;
@@ -127,8 +172,15 @@ export interface Statistics {
   up: { bps: number };
   down: { bps: number };
   counted: { members: number; links: number; up: number; down: number };
-  /** What a mesh of so many members should have: here, and (`streams`, `roomLinks`) in the whole room. */
-  theory: { links: number; up: number; down: number; streams: number; roomLinks: number };
+  /**
+   * What so many members should have: here, and (`streams`, `roomLinks`) in the whole room. A mesh: n² − n streams over (n² − n) / 2 links.
+   * Through a node: n² streams, of them `roomUp` = n up and `roomDown` = n(n − 1) down, over n links.
+   */
+  theory: { links: number; up: number; down: number; streams: number; roomLinks: number; roomUp?: number; roomDown?: number };
+  /** In a room on a node: what this page sends there (with its layers), what the node thinks can come down, and the node's sums if it tells. */
+  sent?: Record<"audio" | "video" | "screen", TrackStatistics & { layers?: { rid: string | null; width: number; height: number; bps: number; active: boolean }[] }>;
+  estimateBps?: number | null;
+  totals?: { receivedBps: number[]; sentBps: number[] } | null;
 }
 
 export interface Report {
@@ -137,6 +189,9 @@ export interface Report {
   connection: "closed" | "opening" | "open" | "waiting";
   call: { peer: string; state: CallState; path: Path | null; relay: Relay; room: string } | null;
   room: string | null;
+  topology: Topology | null;
+  /** People whose media flows, to and from here; what theory says of that, and of the whole room. */
+  streams: { up: number; down: number; theory: { up: number; down: number; room: number } };
   /** The others in the room. */
   members: {
     name: string;
@@ -144,7 +199,16 @@ export interface Report {
     away: boolean;
     media: MediaFlags;
     audio: { packetsReceived: number; level: number };
-    video: { framesDecoded: number; width: number; height: number; packetsLost: number };
+    video: {
+      framesDecoded: number;
+      width: number;
+      height: number;
+      packetsLost: number;
+      rid: string | null;
+      freezeCount: number;
+      paused: boolean;
+      reason: PauseReason | null;
+    };
   }[];
   up: { bps: number };
   down: { bps: number };
@@ -182,6 +246,7 @@ export interface LocalMedia extends EventTarget {
   readonly audio: LocalSource;
   readonly video: LocalSource;
   readonly screen: MediaStreamTrack | null;
+  readonly screenAudio: MediaStreamTrack | null;
   readonly flags: MediaFlags;
   readonly devices: DeviceList;
   readonly chosen: Partial<Record<MediaDeviceKind, string>>;
@@ -202,7 +267,10 @@ export interface RoostEventMap {
   statistics: Event;
   /** New loudness of members, several times a second during a call. */
   levels: Event;
-  chat: CustomEvent<{ from: string; body: unknown }>;
+  chat: CustomEvent<{ from: string; name?: string; body: unknown }>;
+  reaction: CustomEvent<{ from: string; name: string; emoji: string }>;
+  /** A room is over for this page, or could not be entered. */
+  "room-left": CustomEvent<RoomLeft>;
 }
 
 /** How a connection reaches the TURN server of a relay candidate of its own; null where the browser does not say. */
@@ -331,7 +399,16 @@ export class Roost extends EventTarget {
   /** The latest first, at most 20; kept as long as the tab and the person are the same. */
   readonly missed: MissedCall[];
   readonly members: Member[];
-  readonly room: { room: string; kind: string; topology: string; node: string; size: number } | null;
+  readonly room: { room: string; kind: string; topology: string; node: string; size: number; locked: boolean } | null;
+  readonly entered: Entered | null;
+  /** The last 200 lines, also those from before one came. */
+  readonly chat: ChatLine[];
+  /** Members (and "self") whose hand is up. */
+  readonly hands: Set<string>;
+  /** This page's own member. */
+  readonly me: { member: string; role: string; name: string } | null;
+  /** Who speaks most, as the node hears it. */
+  readonly dominant: string | null;
   readonly local: LocalMedia;
 
   /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`. Waits while the network is away. */
@@ -349,6 +426,18 @@ export class Roost extends EventTarget {
 
   /** Takes missed calls off the list: that of one room, those of one person, or all. */
   forgetMissed(which?: { room?: string; person?: string | null }): void;
+
+  /** Enters a room by name, which makes it if need be. Loads roost-room.js. Works without camera and microphone. */
+  enter(room: string, options?: { audio?: boolean; video?: boolean; topology?: Topology }): Promise<void>;
+  leave(): void;
+  say(text: string): void;
+  raiseHand(up: boolean): void;
+  react(emoji: string): void;
+  /** For hosts; throws RoostError `not-allowed` for others. */
+  moderate(action: "mute" | "remove" | "lock" | "unlock", member?: string | null): Promise<void>;
+  /** What the page shows now, most important first: members not in it send no picture here. Cheap to call often. */
+  view(tiles: ViewedTile[]): void;
+  setTopology(name: Topology): Promise<void>;
 
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;

@@ -3,7 +3,8 @@
  *
  * Reading order: `Signaling` (the socket of docs/protocol/signal.md), `LocalMedia` (camera, microphone, screen),
  * `Peer` (one RTCPeerConnection for each other member), `Statistics` (what getStats says, in one shape for all
- * browsers), and `Roost`, which ties them to rooms and calls. Types for users of this module: roost.d.ts.
+ * browsers), and `Roost`, which ties them to rooms and calls. The media of rooms that a node forwards is in roost-room.js,
+ * which `enter` loads: who only calls never fetches it. Types for users of this module: roost.d.ts.
  */
 
 const PROTOCOL_VERSION = 1;
@@ -33,6 +34,8 @@ const ICE_WAIT_MS = 1_000;
 const ICE_RETRY_S = 30;
 /** How long members missing from a moved room's state may take to come back before they count as gone. */
 const RECOVERY_LIMIT_MS = 12_000;
+/** A room back at two for so long leaves the node: people who step out for a moment should not move everybody twice. */
+const BACK_AT_TWO_MS = 10_000;
 /** How long a member whose page closed its connection may take to come back by a reload. */
 const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
@@ -43,6 +46,11 @@ const DEVICES_KEY = "roost.devices";
 const MISSED_KEY = "roost.missed";
 /** As many missed calls as a person looks through. */
 const MISSED_LIMIT = 20;
+/** Chat kept by a page; the node keeps as many for those who come late. */
+const CHAT_LIMIT = 200;
+/** What an address can carry as it is; two dots in a row are a path to somewhere else. */
+const ROOM_NAME = /^(?!.*\.\.)[A-Za-z0-9_.-]{1,64}$/;
+const TOPOLOGIES = ["auto", "mesh", "sfu"];
 /** How a ring ends that the person had no part in. */
 const MISSED_REASONS = ["no-answer", "cancelled", "caller-gone", "busy", "ended"];
 
@@ -417,6 +425,10 @@ class LocalMedia extends EventTarget {
   audio = { wanted: false, state: "off", track: null, turn: 0 };
   video = { wanted: false, state: "off", track: null, turn: 0 };
   screen = null;
+  /** The sound of what is shared, where the browser gives it. */
+  screenAudio = null;
+  /** In a room the screen is a picture of its own beside the camera's; in a call of two it takes its place. */
+  besideCamera = false;
   /** Device ids that the person chose: {audioinput, videoinput, audiooutput}. */
   chosen = parsed(local.get(DEVICES_KEY), {});
   devices = { audioinput: [], videoinput: [], audiooutput: [] };
@@ -432,7 +444,7 @@ class LocalMedia extends EventTarget {
   get flags() {
     return {
       audio: this.audio.state === "on",
-      video: this.video.state === "on" && !this.screen,
+      video: this.video.state === "on" && (!this.screen || this.besideCamera),
       screen: this.screen !== null,
     };
   }
@@ -545,15 +557,14 @@ class LocalMedia extends EventTarget {
   /** Shows a screen or window in the camera's place, until told otherwise here or in the browser's own bar. */
   async shareScreen(on) {
     if (!on) {
-      this.screen?.stop();
-      this.screen = null;
+      this.#closeScreen();
       return this.#changed();
     }
     if (this.screen) return undefined;
     if (!navigator.mediaDevices?.getDisplayMedia) throw new RoostError("screen-unsupported", "This browser cannot share a screen.");
     let stream;
     try {
-      stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: false });
+      stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: this.besideCamera });
     } catch (error) {
       throw new RoostError(error.name === "NotAllowedError" ? "screen-refused" : "screen-failed", error.message);
     }
@@ -561,6 +572,7 @@ class LocalMedia extends EventTarget {
     track.contentHint = "detail";
     track.addEventListener("ended", () => this.screen === track && this.shareScreen(false));
     this.screen = track;
+    this.screenAudio = stream.getAudioTracks()[0] ?? null;
     return this.#changed();
   }
 
@@ -596,9 +608,14 @@ class LocalMedia extends EventTarget {
   close() {
     this.#close("audio");
     this.#close("video");
-    this.screen?.stop();
-    this.screen = null;
+    this.#closeScreen();
     this.#changed();
+  }
+
+  #closeScreen() {
+    this.screen?.stop();
+    this.screenAudio?.stop();
+    this.screen = this.screenAudio = null;
   }
 
   #close(kind) {
@@ -1055,6 +1072,12 @@ export class Roost extends EventTarget {
   currentCall = null;
   /** Calls that nobody answered here, the latest first: {room, person, name, video, at, reason}. */
   missed = [];
+  /** The room that this page is in or enters, or null: {room, state: "entering" | "in", topology, since}. */
+  entered = null;
+  /** What was said in the room, the oldest first: {at, from, name, text}. */
+  chat = [];
+  /** Members (and "self") whose hand is up. */
+  hands = new Set();
   local = new LocalMedia();
 
   #signaling;
@@ -1069,6 +1092,10 @@ export class Roost extends EventTarget {
   #self = null;
   #early = [];
   #peers = new Map();
+  /** The media of a room on a node (roost-room.js), or null. */
+  #node = null;
+  #RoomMedia = null;
+  #backAtTwo = null;
   #links = new Map();
   #leaving = new Set();
   #closedSince = new Map();
@@ -1111,19 +1138,39 @@ export class Roost extends EventTarget {
       .filter((member) => member.member !== this.#self)
       .map((member) => {
         const peer = this.#peers.get(member.member);
+        const hand = this.hands.has(member.member);
+        // While a call grows into a room, whoever the node does not carry yet is still heard and seen directly.
+        if (this.#node && (!peer || this.#node.carries(member.member, member.media))) {
+          return { ...member, hand, ...this.#node.member(member.member) };
+        }
         return {
           ...member,
+          hand,
           state: peer?.state ?? "new",
           stream: peer?.stream ?? null,
+          screenStream: null,
           level: peer?.level ?? 0,
           statistics: peer?.sample ?? null,
+          paused: false,
+          pausedReason: null,
+          rid: null,
         };
       });
   }
 
   get room() {
     const room = this.#room;
-    return room && { room: room.room, kind: room.kind, topology: room.topology, node: room.node, size: room.members.size };
+    return room && { room: room.room, kind: room.kind, topology: room.topology, node: room.node, size: room.members.size, locked: Boolean(room.locked) };
+  }
+
+  /** This page's own member in the room: its id and role. */
+  get me() {
+    return this.#room?.members.get(this.#self) ?? null;
+  }
+
+  /** The member who speaks most, as the node hears it. */
+  get dominant() {
+    return this.#node?.dominant ?? null;
   }
 
   // ---- signing in
@@ -1164,6 +1211,12 @@ export class Roost extends EventTarget {
       this.currentCall = { ...left.call, state: left.call.state === "connected" ? "connecting" : left.call.state };
       this.#watchRing();
     }
+    if (left.entered) {
+      this.local.besideCamera = true;
+      this.entered = { ...left.entered, state: "entering" };
+      this.chat = left.chat ?? [];
+      this.#RoomMedia ??= (await import("./roost-room.js")).RoomMedia;
+    }
     if (left.media && this.#self) {
       this.local.open({ audio: true, video: left.media.video }).then(() => left.media.audio || this.local.setMicrophone(false));
     }
@@ -1171,7 +1224,8 @@ export class Roost extends EventTarget {
     const key = local.get(SECRET_KEY) ?? randomText(32);
     try {
       const { resumed } = await this.#signaling.takeUp({ name: left.name, key }, left);
-      if (resumed && this.#room) this.#startAnew();
+      if (resumed && this.entered) this.#backInRoom();
+      else if (resumed && this.#room) this.#startAnew();
       return true;
     } catch (error) {
       this.#signedOut(null);
@@ -1182,6 +1236,7 @@ export class Roost extends EventTarget {
   /** Hangs up, says goodbye to signal and forgets the session. */
   signOut() {
     if (this.currentCall) this.hangUp();
+    this.leave();
     this.#signaling.signOut();
     this.forgetMissed();
     this.#signedOut(null);
@@ -1199,7 +1254,7 @@ export class Roost extends EventTarget {
       await this.accept({ video, audio });
       return room;
     }
-    if (this.currentCall) throw new RoostError("busy-self", "You are in a call.");
+    if (this.currentCall || this.entered) throw new RoostError("busy-self", "You are in a call.");
     const room = `c-${randomText(22)}`;
     this.#begin({
       room,
@@ -1251,6 +1306,77 @@ export class Roost extends EventTarget {
   /** Takes missed calls off the list: that of one room, those of one person, or all. */
   forgetMissed(which = {}) {
     this.#setMissed(this.missed.filter((each) => Object.keys(which).some((key) => each[key] !== which[key])));
+  }
+
+  // ---- rooms
+
+  /**
+   * Enters a room by its name, which makes it if it is not there. Without camera or microphone one is there all the same.
+   * Throws RoostError: `bad-room`, `signed-out`, `busy-self`, `locked`, `removed`, `not-allowed`, `unavailable`, `too-many`.
+   */
+  async enter(room, { audio = true, video = true, topology = "sfu" } = {}) {
+    if (!ROOM_NAME.test(room)) throw new RoostError("bad-room", "A room's name has 1 to 64 letters, digits, '-', '_' or '.'.");
+    if (!TOPOLOGIES.includes(topology)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
+    if (this.state !== "signed-in") throw new RoostError("signed-out", "Sign in first.");
+    if (this.currentCall || this.entered) throw new RoostError("busy-self", "You are in a call or a room already.");
+    this.entered = { room, state: "entering", topology, since: Date.now() };
+    this.chat = [];
+    this.hands.clear();
+    this.#early = [];
+    this.local.besideCamera = true;
+    this.#changed();
+    if (!video) this.local.setCamera(false);
+    // Entering does not wait for devices: a question of the browser may stand for minutes.
+    this.local.open({ audio, video });
+    await this.#joinRoom();
+  }
+
+  /** Leaves the room; the others see it at once. */
+  leave() {
+    if (this.entered) this.#leaveRoom("left", { by: "me" });
+  }
+
+  say(text) {
+    if (!this.entered || text.trim() === "") return;
+    this.#tell("chat", { text: text.trim() });
+    this.#addChat({ at: Date.now(), from: this.#self, name: this.name, text: text.trim() });
+  }
+
+  raiseHand(up) {
+    if (!this.entered) return;
+    if (up) this.hands.add("self");
+    else this.hands.delete("self");
+    this.#tell("hand", { up });
+    this.#changed();
+  }
+
+  react(emoji) {
+    if (!this.entered) return;
+    this.#tell("reaction", { emoji });
+    this.dispatchEvent(new CustomEvent("reaction", { detail: { from: "self", name: this.name, emoji } }));
+  }
+
+  /** For hosts: "mute" or "remove" a member, "lock" or "unlock" the room. */
+  async moderate(action, member = null) {
+    await this.#signaling.request("moderate", { room: this.#room?.room, member, action });
+    if (this.#room && (action === "lock" || action === "unlock")) this.#room.locked = action === "lock";
+    this.#changed();
+  }
+
+  /** What the page shows, most important first, in device pixels: [{member, source: "camera" | "screen", width, height}]. */
+  view(tiles) {
+    this.#node?.setView(tiles);
+  }
+
+  /** Which way the room's media takes: "sfu" (a node forwards), "mesh" (straight, up to six) or "auto". */
+  async setTopology(name) {
+    if (!TOPOLOGIES.includes(name)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
+    if (!this.#room) throw new RoostError("gone", "There is no room to change.");
+    await this.#signaling.request("topology", { room: this.#room.room, topology: name });
+    if (!this.#room) return;
+    this.#room.topology = name;
+    if (this.entered) this.entered.topology = name;
+    this.#reconcile();
   }
 
   // ---- media of one's own
@@ -1319,6 +1445,7 @@ export class Roost extends EventTarget {
     const sum = (of) => measured.reduce((total, link) => total + of(link), 0);
     const round = measured.map((link) => link.rttMs).filter((ms) => ms !== null);
     const flowing = (track) => Boolean(track.flowing);
+    if (this.#node) return this.#nodeStatistics(members, size);
     return {
       node: this.#room?.node ?? null,
       topology: this.#room?.topology ?? null,
@@ -1339,8 +1466,39 @@ export class Roost extends EventTarget {
     };
   }
 
+  /** Through a node: one link, one stream up (in all its layers), one down for each other member; n² in the whole room. */
+  #nodeStatistics(members, size) {
+    const { link, sent, state, totals, downBps } = this.#node.figures;
+    const links = members.map((member) => ({ member: member.member, name: member.name, state: member.state, rid: member.rid, paused: member.pausedReason, ...member.statistics }));
+    const measured = links.filter((each) => each.audio);
+    const tracks = measured.flatMap((each) => [each.audio, each.video, each.screen, each.screenAudio].filter(Boolean));
+    const flowing = (track) => Boolean(track?.flowing);
+    return {
+      node: this.#room?.node ?? null,
+      topology: this.#room?.topology ?? null,
+      links,
+      path: link?.path ?? null,
+      relay: { here: null, there: null },
+      rttMs: link?.rttMs ?? null,
+      protocol: link?.protocol ?? null,
+      up: { bps: sent.audio.bps + sent.video.bps + sent.screen.bps },
+      down: { bps: tracks.reduce((total, track) => total + track.bps, 0) },
+      sent,
+      totals,
+      estimateBps: downBps,
+      counted: {
+        members: size,
+        links: state === "connected" ? 1 : 0,
+        up: flowing(sent.audio) || flowing(sent.video) ? 1 : 0,
+        down: measured.filter((each) => flowing(each.audio) || flowing(each.video)).length,
+      },
+      theory: { links: 1, up: 1, down: Math.max(size - 1, 0), streams: size * size, roomLinks: size, roomUp: size, roomDown: size * (size - 1) },
+    };
+  }
+
   /** What is going on, in a form for tests and support. */
   async report() {
+    if (this.#node && this.#node.age > 400) await this.#node.takeSample().catch(() => {});
     await Promise.all([...this.#peers.values()].map((peer) => peer.takeSampleIfOlderThan(400)));
     const statistics = this.statistics();
     const call = this.currentCall;
@@ -1350,6 +1508,12 @@ export class Roost extends EventTarget {
       connection: this.connection,
       call: call && { peer: call.peer.name, state: call.state, path: statistics.path, relay: statistics.relay, room: call.room },
       room: this.#room?.room ?? null,
+      topology: this.#room?.topology ?? null,
+      streams: {
+        up: statistics.counted.up,
+        down: statistics.counted.down,
+        theory: { up: statistics.theory.up, down: statistics.theory.down, room: statistics.theory.streams },
+      },
       members: this.members.map((member) => {
         const { audio, video } = member.statistics ?? {};
         return {
@@ -1363,6 +1527,10 @@ export class Roost extends EventTarget {
             width: video?.width ?? 0,
             height: video?.height ?? 0,
             packetsLost: video?.lost ?? 0,
+            rid: member.rid,
+            freezeCount: video?.freezeCount ?? 0,
+            paused: member.paused,
+            reason: member.pausedReason,
           },
         };
       }),
@@ -1389,6 +1557,13 @@ export class Roost extends EventTarget {
   /** The old session is gone but this page is not: whoever was in a room comes back into it. */
   #sessionIsNew() {
     this.#setPeople([]);
+    if (this.entered) {
+      this.#closePeers();
+      this.#leaveRoomState();
+      this.entered = { ...this.entered, state: "entering" };
+      this.#joinRoom().catch(() => {});
+      return;
+    }
     const call = this.currentCall;
     if (!call) return;
     if (call.state === "ringing" || call.state === "calling") {
@@ -1418,6 +1593,8 @@ export class Roost extends EventTarget {
         return this.#roomAnew(message.state, message.recovering ?? message.state.recovering ?? false);
       case "event":
         return this.#event(message);
+      case "media":
+        return this.#mediaSaid(message);
       default:
         return undefined;
     }
@@ -1453,7 +1630,7 @@ export class Roost extends EventTarget {
       this.#join(crossed, { video: call.video }).catch(() => {});
       return;
     }
-    if (call) {
+    if (call || this.entered) {
       this.#signaling.request("answer", { room, state: "busy" }).catch(() => {});
       this.#missedWhileBusy({ room, from, video, at: Date.now() });
       return;
@@ -1486,7 +1663,7 @@ export class Roost extends EventTarget {
   }
 
   #roomAnew(state, recovering) {
-    if (this.currentCall?.room !== state.room || this.#room?.room !== state.room) return;
+    if (this.#where !== state.room || this.#room?.room !== state.room) return;
     if (state.epoch < this.#room.epoch) return;
     const known = this.#room.members;
     this.#takeRoom(state);
@@ -1499,6 +1676,11 @@ export class Roost extends EventTarget {
     this.#reconcile();
   }
 
+  /** The room that this page is in or about to be in. */
+  get #where() {
+    return this.currentCall?.room ?? this.entered?.room ?? null;
+  }
+
   #dropMissing(present) {
     for (const [id, member] of this.#room?.members ?? []) {
       if (member.away && !present.has(id) && id !== this.#self) this.#memberLeft(id, "gone");
@@ -1509,7 +1691,7 @@ export class Roost extends EventTarget {
     const room = this.#room;
     if (!room || event.room !== room.room) {
       // The room's first events may come before the answer to `call` or `join`.
-      if (event.room === this.currentCall?.room && this.#early.length < 256) this.#early.push(event);
+      if (event.room === this.#where && this.#early.length < 256) this.#early.push(event);
       return;
     }
     if (event.n <= room.seq) return;
@@ -1530,7 +1712,9 @@ export class Roost extends EventTarget {
         this.#message(event);
         break;
       case "ended":
-        if (event.reason !== "moved") this.#end(endWord(event.reason, this.currentCall), { leave: false });
+        if (event.reason === "moved") break;
+        if (this.entered) this.#leaveRoom("ended", { leave: false });
+        else this.#end(endWord(event.reason, this.currentCall), { leave: false });
         break;
       default:
     }
@@ -1550,20 +1734,35 @@ export class Roost extends EventTarget {
     room.members.delete(id);
     this.#peers.get(id)?.close();
     this.#peers.delete(id);
-    if (id === this.#self) {
+    this.hands.delete(id);
+    if (id === this.#self && this.entered) {
+      if (reason === "removed") this.#leaveRoom("removed", { leave: false });
+      else this.#rejoin();
+    } else if (id === this.#self) {
       this.#end(reason === "removed" ? "removed" : "session-lost", { leave: false });
     } else if (room.kind === "call" && this.members.length === 0 && this.currentCall.state !== "calling") {
       this.#end(reason === "closed" ? "left" : reason === "gone" ? "lost" : reason === "removed" ? "removed-them" : "hung-up", { by: "them" });
     } else {
+      this.#chooseWay();
       this.#spreadUplink();
     }
     this.#changed();
   }
 
-  #message({ from, to, message }) {
+  #message({ at, from, to, message }) {
     if (from === this.#self || (to && to !== this.#self)) return;
     const { type, body } = message;
-    if (type === "chat") {
+    if (this.entered && type === "chat") {
+      this.#addChat({ at: at ?? Date.now(), from, name: this.#nameOf(from), text: chatText(body) });
+      this.dispatchEvent(new CustomEvent("chat", { detail: { from, name: this.#nameOf(from), body } }));
+    } else if (this.entered && type === "hand") {
+      if (body?.up) this.hands.add(from);
+      else this.hands.delete(from);
+      if (body?.up) this.#notice("hand", { name: this.#nameOf(from) });
+    } else if (this.entered && type === "reaction") {
+      const emoji = [...String(body?.emoji ?? "")].slice(0, 8).join("");
+      this.dispatchEvent(new CustomEvent("reaction", { detail: { from, name: this.#nameOf(from), emoji } }));
+    } else if (type === "chat") {
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, body } }));
     } else if (type === "restart" && body?.leaving) {
       this.#leaving.add(from);
@@ -1623,7 +1822,7 @@ export class Roost extends EventTarget {
     this.#self = self;
     this.#takeRoom(room);
     for (const event of this.#early.splice(0)) this.#event(event);
-    if (!this.currentCall) return;
+    if (!this.currentCall && !this.entered) return;
     this.#localChanged();
     this.#reconcile();
   }
@@ -1639,7 +1838,10 @@ export class Roost extends EventTarget {
       peer.close();
       this.#peers.delete(id);
     }
-    for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
+    this.#chooseWay();
+    if (!this.#wantsNode) {
+      for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
+    }
     const call = this.currentCall;
     if (call?.state === "calling" && this.members.length > 0) {
       call.state = "connecting";
@@ -1680,8 +1882,145 @@ export class Roost extends EventTarget {
       },
     });
     this.#peers.set(id, peer);
+    this.#watch();
+  }
+
+  #watch() {
     this.#sampler ??= setInterval(() => this.#sample(), 1_000);
     this.#meter ??= setInterval(() => this.#measure(), 150);
+  }
+
+  // ---- a room on a node
+
+  /** A node carries rooms of topology `sfu`, and of `auto` from three members on. */
+  get #wantsNode() {
+    const room = this.#room;
+    if (!room || !this.#RoomMedia) return false;
+    return room.topology === "sfu" || (room.topology === "auto" && room.members.size >= 3);
+  }
+
+  /** Starts the node's media beside what there is, and ends what is no longer wanted once the other carries. */
+  #chooseWay() {
+    if (!this.#room || !this.#self) return;
+    if (this.#wantsNode) {
+      clearTimeout(this.#backAtTwo);
+      this.#backAtTwo = null;
+      if (!this.#node) this.#startNode();
+      for (const [id, peer] of this.#peers) {
+        const member = this.#room.members.get(id);
+        if (member && !this.#node.carries(id, member.media)) continue;
+        peer.close();
+        this.#peers.delete(id);
+      }
+    } else if (this.#node && !this.#backAtTwo) {
+      this.#backAtTwo = setTimeout(() => this.#leaveNode(), this.#room.topology === "auto" ? BACK_AT_TWO_MS : 0);
+    }
+  }
+
+  #startNode() {
+    this.#node = new this.#RoomMedia({
+      room: this.#room.room,
+      media: this.local,
+      configuration: this.#configuration(),
+      request: (type, fields) => this.#signaling.request(type, fields),
+      hooks: {
+        changed: () => {
+          this.#chooseWay();
+          this.#changed();
+        },
+        levels: () => this.dispatchEvent(new Event("levels")),
+        problem: (error) => this.#notice("media-problem", { message: error.message }),
+      },
+    });
+    this.#watch();
+  }
+
+  /** Back to straight media: the node's ends when the peers' stands, or when those do not come up in time. */
+  #leaveNode() {
+    this.#backAtTwo = null;
+    if (!this.#node || this.#wantsNode) return;
+    for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
+    const stands = () => [...this.#peers.values()].every((peer) => peer.state === "connected");
+    const node = this.#node;
+    const until = Date.now() + RECOVERY_LIMIT_MS;
+    const look = () => {
+      if (this.#node !== node || this.#wantsNode) return;
+      if (!stands() && Date.now() < until) return void setTimeout(look, 200);
+      this.#node = null;
+      node.close();
+      this.#changed();
+    };
+    look();
+  }
+
+  #mediaSaid(message) {
+    if (message.room !== this.#where) return;
+    if (message.kind === "muted-by") {
+      this.local.setMicrophone(false);
+      this.#notice("muted-by", { name: this.#nameOf(message.by) });
+    } else {
+      this.#node?.receive(message);
+    }
+  }
+
+  async #joinRoom() {
+    const entered = this.entered;
+    const media = this.local.flags;
+    this.#flags = JSON.stringify(media);
+    try {
+      this.#RoomMedia ??= (await import("./roost-room.js")).RoomMedia;
+      const answer = await this.#signaling.request("join", { room: entered.room, media, kind: "room", topology: entered.topology });
+      if (this.entered !== entered) return void (this.entered?.room !== entered.room && this.#signaling.request("leave", { room: entered.room }).catch(() => {}));
+      entered.state = "in";
+      this.chat = (answer.room.chat ?? []).map((each) => ({ at: each.at, from: each.from, name: each.name, text: chatText(each.body) }));
+      this.#enter(answer);
+    } catch (error) {
+      if (this.entered === entered) this.#leaveRoom(error.code ?? "unavailable", { leave: error.code === "timeout" });
+      throw error;
+    }
+    return undefined;
+  }
+
+  /** After a reload: the session and the membership stand, the media starts anew. */
+  #backInRoom() {
+    this.entered.state = "in";
+    this.#chooseWay();
+    if (!this.#wantsNode) this.#startAnew();
+    this.#localChanged();
+  }
+
+  /** The room gave this page up (it was silent for too long), but this page has not given up the room. */
+  #rejoin() {
+    this.#closePeers();
+    this.#leaveRoomState();
+    this.entered = { ...this.entered, state: "entering" };
+    this.#joinRoom().catch(() => {});
+  }
+
+  #leaveRoom(reason, { by = null, leave = true } = {}) {
+    const { room, since } = this.entered;
+    this.entered = null;
+    if (leave) this.#signaling.request("leave", { room }).catch(() => {});
+    this.#closePeers();
+    this.#leaveRoomState();
+    this.hands.clear();
+    this.local.close();
+    this.local.besideCamera = false;
+    this.dispatchEvent(new CustomEvent("room-left", { detail: { room, reason, by, seconds: Math.round((Date.now() - since) / 1_000) } }));
+    this.#changed();
+  }
+
+  #nameOf(id) {
+    return this.#room?.members.get(id)?.name ?? "";
+  }
+
+  #tell(type, body) {
+    this.#signaling.request("send", { room: this.#room?.room ?? this.entered.room, to: null, message: { type, body } }).catch(() => this.#notice("not-sent"));
+  }
+
+  #addChat(line) {
+    this.chat = [...this.chat, line].slice(-CHAT_LIMIT);
+    this.#changed();
   }
 
   #say(to, type, body) {
@@ -1706,6 +2045,7 @@ export class Roost extends EventTarget {
   }
 
   #restartPaths() {
+    this.#node?.restart(this.#configuration());
     for (const peer of this.#peers.values()) this.#restartPath(peer);
   }
 
@@ -1764,6 +2104,8 @@ export class Roost extends EventTarget {
   }
 
   async #sample() {
+    if (this.#node && this.#node.age > 400) await this.#node.takeSample().catch(() => {});
+    this.#chooseWay();
     // A report just before would leave some milliseconds to measure rates over.
     await Promise.all([...this.#peers.values()].map((peer) => peer.takeSampleIfOlderThan(400)));
     this.#spreadUplink();
@@ -1771,6 +2113,7 @@ export class Roost extends EventTarget {
   }
 
   #measure() {
+    this.#node?.measureLevels();
     const now = performance.now();
     for (const [id, peer] of this.#peers) {
       peer.measureLevel(now);
@@ -1785,6 +2128,7 @@ export class Roost extends EventTarget {
 
   #localChanged() {
     for (const peer of this.#peers.values()) peer.useTracks();
+    this.#node?.useTracks();
     const opening = this.local.audio.state === "opening" || this.local.video.state === "opening";
     const flags = JSON.stringify(this.local.flags);
     if (this.#room && this.#self && !opening && flags !== this.#flags) {
@@ -1816,6 +2160,10 @@ export class Roost extends EventTarget {
   }
 
   #closePeers() {
+    this.#node?.close();
+    this.#node = null;
+    clearTimeout(this.#backAtTwo);
+    this.#backAtTwo = null;
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#links.clear();
@@ -1836,6 +2184,7 @@ export class Roost extends EventTarget {
 
   #signedOut(problem) {
     if (this.currentCall) this.#end("session-lost", { leave: false });
+    if (this.entered) this.#leaveRoom("session-lost", { leave: false });
     this.state = "signed-out";
     this.person = null;
     this.#renewIceIn(0);
@@ -1850,7 +2199,8 @@ export class Roost extends EventTarget {
    */
   #leavePage() {
     if (this.state !== "signed-in") return;
-    if (!["connecting", "connected"].includes(this.currentCall?.state) || !this.#room) {
+    const stays = this.entered?.state === "in" || ["connecting", "connected"].includes(this.currentCall?.state);
+    if (!stays || !this.#room) {
       session.set(SNAPSHOT_KEY, JSON.stringify({ name: this.name }));
       if (this.currentCall) this.hangUp();
       this.#signaling.leave();
@@ -1860,6 +2210,7 @@ export class Roost extends EventTarget {
       this.#say(id, "restart", { leaving: true });
       peer.close();
     }
+    this.#node?.close();
     session.set(
       SNAPSHOT_KEY,
       JSON.stringify({
@@ -1870,6 +2221,8 @@ export class Roost extends EventTarget {
         people: this.people,
         morePeople: this.morePeople,
         call: this.currentCall,
+        entered: this.entered,
+        chat: this.chat,
         self: this.#self,
         media: this.local.flags,
         room: this.#room && { ...this.#room, members: [...this.#room.members.values()] },
@@ -1891,6 +2244,9 @@ export class Roost extends EventTarget {
     });
   }
 }
+
+/** A chat line as any client may have sent it. */
+const chatText = (body) => String(typeof body === "string" ? body : (body?.text ?? "")).slice(0, 4_000);
 
 /** The word for a room's end as this side of the call sees it. */
 function endWord(reason, call) {

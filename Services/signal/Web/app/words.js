@@ -8,11 +8,12 @@ export let words = null;
 const LANGUAGES = { en: "en", zh: "zh" };
 
 /** Chooses the first language of the browser's list that we have; `?lang=` is for support and tests. */
-export async function loadWords() {
+export async function loadWords({ room = false } = {}) {
   const asked = new URLSearchParams(location.search).get("lang");
   const wanted = [asked, ...(navigator.languages ?? []), "en"].filter(Boolean);
   const language = wanted.map((tag) => LANGUAGES[tag.toLowerCase().split("-")[0]]).find(Boolean);
   words = (await (language === "zh" ? import("../texts/zh.js") : import("../texts/en.js"))).default;
+  if (room) words = { ...words, room: (await (language === "zh" ? import("../texts/room-zh.js") : import("../texts/room-en.js"))).default };
   document.documentElement.lang = words.lang;
 }
 

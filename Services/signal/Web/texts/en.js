@@ -36,6 +36,8 @@ export default {
     waiting: "The server does not answer yet. Trying again…",
   },
 
+  openRoom: { placeholder: "Any word", label: "Meet in a room", button: "Open a room", bad: "Use letters, digits, “-”, “_” and “.”, 64 at most." },
+
   people: {
     title: "People here",
     count: (count) => (count === 1 ? "1 person" : `${count} people`),

@@ -36,6 +36,8 @@ export default {
     waiting: "服务器还没有回应，正在重试…",
   },
 
+  openRoom: { placeholder: "任意词", label: "在房间里见面", button: "打开房间", bad: "请用字母、数字、“-”、“_”和“.”，最多 64 个。" },
+
   people: {
     title: "在线的人",
     count: (count) => `${count} 人`,

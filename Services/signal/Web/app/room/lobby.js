@@ -1,0 +1,103 @@
+/** Before the room: a look at oneself, a name, and the door. One may go in without camera and microphone. */
+
+import { byId, setIcon, setLabel, setText, show } from "../dom.js";
+import { mediaText, words } from "../words.js";
+
+export class Lobby {
+  problem = null;
+  outcome = null;
+  busy = false;
+
+  #roost;
+  #meter = null;
+  #looked = false;
+
+  constructor(roost, room, enter) {
+    this.#roost = roost;
+    setText(byId("lobby-title"), words.room.heading(room));
+    byId("lobby-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      enter(byId("name").value);
+    });
+    byId("suggestion").addEventListener("click", () => {
+      byId("name").value = this.problem.suggestion;
+      enter(this.problem.suggestion);
+    });
+    byId("name").addEventListener("input", () => {
+      if (!this.problem) return;
+      this.problem = null;
+      this.render();
+    });
+    byId("lobby-mic").addEventListener("click", () => roost.setMicrophone(roost.local.audio.state !== "on"));
+    byId("lobby-camera").addEventListener("click", () => roost.setCamera(roost.local.video.state !== "on"));
+  }
+
+  /** Opens camera and microphone once, so that one sees oneself before others do. */
+  look() {
+    if (this.#looked) return;
+    this.#looked = true;
+    this.#roost.local.open({ audio: true, video: true });
+  }
+
+  lookAgain() {
+    this.#looked = false;
+  }
+
+  render() {
+    const { local } = this.#roost;
+    const { lobby } = words.room;
+    const micOn = local.audio.state === "on";
+    const cameraOn = local.video.state === "on";
+    const button = (id, on, name, label) => {
+      setIcon(byId(id), name);
+      setLabel(byId(id), label);
+      byId(id).classList.toggle("off", !on);
+    };
+    button("lobby-mic", micOn, micOn ? "mic" : "micOff", micOn ? lobby.micOff : lobby.micOn);
+    button("lobby-camera", cameraOn, cameraOn ? "camera" : "cameraOff", cameraOn ? lobby.cameraOff : lobby.cameraOn);
+    const video = byId("preview-video");
+    const stream = cameraOn ? local.stream : null;
+    if (video.srcObject !== stream) video.srcObject = stream;
+    show(video, cameraOn);
+    const opening = local.audio.state === "opening" || local.video.state === "opening";
+    setText(byId("preview-empty"), cameraOn ? "" : opening ? words.check.opening : lobby.noPicture);
+    const note = mediaText(local);
+    setText(byId("lobby-note"), note ? `${note} ${lobby.without}` : "");
+    show(byId("preview-meter-row"), micOn);
+    this.#measure(micOn ? local.audio.track : null);
+    byId("enter").disabled = this.busy;
+    setText(byId("enter"), this.busy ? lobby.entering : lobby.enter);
+    const { code, name, suggestion } = this.problem ?? {};
+    const text = code ? (words.signIn[code] ?? words.room.out[code] ?? words.room.out.other) : "";
+    setText(byId("name-error"), typeof text === "function" ? text(name) : text);
+    byId("name").setAttribute("aria-invalid", String(["empty", "name-taken", "name-invalid"].includes(code)));
+    show(byId("suggestion"), Boolean(suggestion));
+    if (suggestion) setText(byId("suggestion"), words.signIn.suggestion(suggestion));
+    show(byId("lobby-outcome"), this.outcome !== null);
+    setText(byId("lobby-outcome"), this.outcome ?? "");
+  }
+
+  stop() {
+    this.#measure(null);
+    byId("preview-video").srcObject = null;
+  }
+
+  #measure(track) {
+    if (this.#meter?.track === track) return;
+    clearInterval(this.#meter?.timer);
+    this.#meter?.context.close();
+    this.#meter = null;
+    if (!track) return;
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    analyser.fftSize = 512;
+    context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    const timer = setInterval(() => {
+      if (context.state === "suspended") context.resume().catch(() => {});
+      analyser.getFloatTimeDomainData(samples);
+      byId("preview-meter").value = Math.min(1, 3 * Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length));
+    }, 100);
+    this.#meter = { track, context, timer };
+  }
+}

@@ -1,0 +1,122 @@
+/** One picture in the room: a person's camera, or the screen that somebody shares. */
+
+import { avatar, icon, make, setIcon, setLabel, setText, show } from "../dom.js";
+import { percent, words } from "../words.js";
+
+/** Louder than a quiet room, softer than a soft voice. */
+const SPEAKING = 0.01;
+const WEAK_LOSS = 0.05;
+const REACTION_MS = 3_200;
+
+export class Tile {
+  blocked = false;
+
+  constructor({ key, member, self, source, name, realName }, { pin, changed }) {
+    Object.assign(this, { key, member, self, source });
+    const { room } = words;
+    this.video = make("video", { autoplay: true, playsInline: true, muted: true, className: "tile-video", "aria-hidden": "true", tabIndex: -1 });
+    this.video.muted = true;
+    this.audio = self ? null : make("audio", { autoplay: true });
+    this.changed = changed;
+    const mark = (className, name_, label) => make("span", { className, role: "img", "aria-label": label, title: label, hidden: true }, icon(name_));
+    this.label = make("bdi", { className: "tile-name", text: name });
+    this.off = mark("tile-off", "micOff", words.call.muted);
+    this.hand = mark("tile-hand", "hand", room.hand);
+    this.weak = mark("tile-weak", "weak", room.mark.lost);
+    this.note = make("span", { className: "tile-note", hidden: true });
+    this.pinButton = make("button", { type: "button", className: "plain", "aria-pressed": "false", "data-testid": "pin" });
+    setIcon(this.pinButton, "pin");
+    this.pinButton.addEventListener("click", () => pin(key));
+    const full = make("button", { type: "button", className: "plain", "data-testid": "full-screen" });
+    setIcon(full, "full");
+    setLabel(full, room.fullScreen(name));
+    full.addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : this.element.requestFullscreen?.())?.catch?.(() => {}));
+    this.small = make("button", { type: "button", className: "plain", "data-testid": "picture-in-picture" });
+    setIcon(this.small, "pip");
+    setLabel(this.small, room.pictureInPicture(name));
+    this.small.addEventListener("click", () => (document.pictureInPictureElement === this.video ? document.exitPictureInPicture() : this.video.requestPictureInPicture()).catch(() => {}));
+    this.element = make(
+      "div",
+      { className: self ? "tile tile-self" : "tile", role: "group", "data-testid": self ? "tile-self" : "tile", "data-member": member, "data-source": source, "aria-label": name },
+      make("span", { className: "tile-face" }, avatar(realName)),
+      this.video,
+      ...(this.audio ? [this.audio] : []),
+      this.note,
+      make("span", { className: "tile-tools" }, this.pinButton, this.small, full),
+      make("span", { className: "tile-foot" }, this.off, this.hand, this.weak, this.label),
+    );
+    if (document.fullscreenEnabled !== true) full.hidden = true;
+  }
+
+  update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker }, pinned) {
+    const { room } = words;
+    const { element, video, audio, source, self } = this;
+    if (video.srcObject !== stream) video.srcObject = stream;
+    if (audio && audio.srcObject !== stream) {
+      audio.srcObject = stream;
+      this.useSpeaker(speaker);
+    }
+    if (audio && stream && audio.paused && !this.blocked) this.listen();
+    element.classList.toggle("has-picture", seen && !paused);
+    element.classList.toggle("shares-screen", source === "screen");
+    element.classList.toggle("mirror", Boolean(self && source === "camera"));
+    setText(this.label, name);
+    if (element.getAttribute("aria-label") !== name) element.setAttribute("aria-label", name);
+    show(this.off, source === "camera" && micOff);
+    show(this.hand, source === "camera" && hand);
+    setLabel(this.pinButton, pinned ? room.unpin(name) : room.pin(name));
+    this.pinButton.setAttribute("aria-pressed", String(pinned));
+    show(this.small, document.pictureInPictureEnabled === true && seen);
+    const trouble = self ? "" : state === "reconnecting" ? room.mark.lost : paused && pausedReason !== "hidden" ? room.mark["paused-bandwidth"] : state !== "connected" ? room.mark.connecting : "";
+    setText(this.note, trouble);
+    show(this.note, trouble !== "");
+    const loss = Math.max(statistics?.audio?.loss ?? 0, statistics?.video?.loss ?? 0);
+    const weak = self ? "" : away ? room.mark.away : loss > WEAK_LOSS ? room.mark.loss(percent(loss)) : "";
+    show(this.weak, weak !== "");
+    if (weak) {
+      this.weak.setAttribute("aria-label", weak);
+      this.weak.title = weak;
+    }
+  }
+
+  place({ x, y, w, h }) {
+    const { style } = this.element;
+    for (const [name, value] of [["--x", x], ["--y", y], ["--w", w], ["--h", h]]) style.setProperty(name, `${Math.round(value)}px`);
+    style.setProperty("--face", String(Math.round(Math.max(Math.min(w, h) * 0.36, 28))));
+    this.element.classList.toggle("small", w < 260);
+  }
+
+  showLevel(level, micOff) {
+    this.element.classList.toggle("speaking", this.source === "camera" && !micOff && level > SPEAKING);
+  }
+
+  react(emoji) {
+    const element = make("span", { className: "tile-reaction", text: emoji, "aria-hidden": "true" });
+    this.element.append(element);
+    setTimeout(() => element.remove(), REACTION_MS);
+  }
+
+  /** A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. */
+  listen() {
+    this.audio.play().then(
+      () => this.#setBlocked(false),
+      (error) => error.name === "NotAllowedError" && this.#setBlocked(true),
+    );
+  }
+
+  useSpeaker(id = "") {
+    if (this.audio?.setSinkId && this.audio.sinkId !== id) this.audio.setSinkId(id).catch(() => {});
+  }
+
+  close() {
+    this.video.srcObject = null;
+    if (this.audio) this.audio.srcObject = null;
+    this.element.remove();
+  }
+
+  #setBlocked(blocked) {
+    if (this.blocked === blocked) return;
+    this.blocked = blocked;
+    this.changed();
+  }
+}

@@ -1,0 +1,310 @@
+/** The page of a room: shows what `roost` says, and passes on what a person does. The parts stand in app/room/, by subject. */
+
+import { Roost } from "./roost.js";
+import { Devices } from "./app/devices.js";
+import { byId, clock, make, setIcon, setLabel, setText, show } from "./app/dom.js";
+import { Grid } from "./app/room/grid.js";
+import { Lobby } from "./app/room/lobby.js";
+import { Side } from "./app/room/side.js";
+import { fillTexts, loadWords, mediaText, words } from "./app/words.js";
+
+const NAME_KEY = "roost.name";
+const TOAST_MS = 6_000;
+/** A drop that heals within a moment is nobody's business. */
+const BANNER_AFTER_MS = 1_000;
+const EMOJIS = ["👍", "👏", "❤️", "😂", "😮", "🎉"];
+
+const query = new URLSearchParams(location.search);
+const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const stored = (action) => {
+  try {
+    return action(localStorage);
+  } catch {
+    // Storage is forbidden here: the page works, and forgets.
+    return null;
+  }
+};
+
+const roost = new Roost({ iceTransportPolicy: query.get("policy") ?? stored((store) => store.getItem("roost.policy")) ?? "all" });
+globalThis.roost = roost;
+await loadWords({ room: true });
+fillTexts();
+document.title = words.room.pageTitle(room);
+
+const lobby = new Lobby(roost, room, (name) => enter(name));
+const grid = new Grid(roost, { copy, changed: () => render() });
+const side = new Side(roost, { toast, copy });
+const devices = new Devices(roost, { applySpeaker: () => grid.applySpeaker() });
+
+// ---------------------------------------------------------------- which screen
+
+let screen = null;
+let troubleSince = null;
+let known = null;
+
+function render() {
+  const next = roost.entered ? "room" : "lobby";
+  if (next === "room") {
+    grid.render();
+    side.render();
+    renderControls();
+    noticeComings();
+  } else {
+    lobby.render();
+  }
+  if (next !== screen) switchTo(next);
+  if (next === "room") renderHead();
+  renderBanner();
+  devices.render();
+}
+
+function switchTo(next) {
+  const before = screen;
+  screen = next;
+  // "call" is the stage's darkness, which style.css knows.
+  document.body.dataset.screen = next === "room" ? "call" : "lobby";
+  show(byId("screen-lobby"), next === "lobby");
+  show(byId("screen-room"), next === "room");
+  if (next === "room") {
+    lobby.stop();
+    lobby.outcome = lobby.problem = null;
+    known = null;
+    byId("room-title").focus({ preventScroll: true });
+    grid.render();
+  } else {
+    grid.clear();
+    side.clear();
+    show(byId("reactions"), false);
+    if (before !== null) byId("lobby-title").focus({ preventScroll: true });
+    else byId("name").focus();
+  }
+}
+
+// ---------------------------------------------------------------- entering and leaving
+
+async function enter(name, { atOnce = false } = {}) {
+  if (lobby.busy) return;
+  lobby.problem = null;
+  if (name.trim() === "") {
+    lobby.problem = { code: "empty" };
+    byId("name").focus();
+    return render();
+  }
+  lobby.busy = true;
+  render();
+  try {
+    if (roost.state !== "signed-in" || roost.name !== name.trim()) {
+      if (roost.state === "signed-in") roost.signOut();
+      await roost.signIn(name);
+    }
+    stored((store) => store.setItem(NAME_KEY, roost.name));
+    const wanted = (source) => !["off", "refused"].includes(source.state);
+    const topology = query.get("topology") ?? "sfu";
+    await roost.enter(room, { audio: atOnce || wanted(roost.local.audio), video: atOnce || wanted(roost.local.video), topology });
+  } catch (error) {
+    lobby.problem = { code: error.code, name: name.trim(), suggestion: error.suggestion };
+  }
+  lobby.busy = false;
+  return render();
+}
+
+roost.addEventListener("room-left", ({ detail }) => {
+  lobby.lookAgain();
+  const text = words.room.out[detail.reason] ?? words.room.out.other;
+  if (lobby.busy) return;
+  lobby.outcome = text;
+  lobby.problem = null;
+  render();
+});
+
+byId("control-leave").addEventListener("click", () => roost.leave());
+
+// ---------------------------------------------------------------- head, controls, banner
+
+function renderHead() {
+  const { members, entered } = roost;
+  setText(byId("room-title"), words.room.heading(entered.room));
+  const { state } = mediaState();
+  const text = entered.state === "entering" ? words.room.state.entering : state === "connected" ? words.room.members(members.length + 1) : words.room.state[state];
+  setText(byId("room-status"), text);
+  const paused = members.filter((each) => each.paused && each.pausedReason === "bandwidth").length;
+  show(byId("slow-note"), paused > 0);
+  setText(byId("slow-note"), words.room.slow(paused));
+  const note = mediaText(roost.local);
+  show(byId("media-note"), note !== null);
+  setText(byId("media-note"), note ?? "");
+  show(byId("hear"), grid.isBlocked);
+}
+
+/** The state of the way to the others: as bad as the worst of them, for through a node they are one. */
+function mediaState() {
+  const states = roost.members.map((each) => each.state);
+  return { state: ["failed", "reconnecting", "connecting"].find((state) => states.includes(state)) ?? (states.length > 0 && states.every((each) => each === "new") ? "connecting" : "connected") };
+}
+
+function control(id, name, label, short, key, { off = false, on = false } = {}) {
+  const element = byId(id);
+  setIcon(element, name);
+  setLabel(element, label, key);
+  element.classList.toggle("off", off);
+  element.classList.toggle("on", on);
+  let text = element.querySelector(".control-text");
+  if (!text) element.append((text = make("span", { className: "control-text", "aria-hidden": "true" })));
+  setText(text, short);
+}
+
+function renderControls() {
+  const { audio, video, screen: shared } = roost.local;
+  const micOn = audio.state === "on";
+  const cameraOn = video.state === "on";
+  const handUp = roost.hands.has("self");
+  control("control-mic", micOn ? "mic" : "micOff", micOn ? words.call.micOff : words.call.micOn, words.call.micShort, "M", { off: !micOn });
+  control("control-camera", cameraOn ? "camera" : "cameraOff", cameraOn ? words.call.cameraOff : words.call.cameraOn, words.call.cameraShort, "V", { off: !cameraOn });
+  control("control-screen", "screen", shared ? words.call.screenOff : words.call.screenOn, words.call.screenShort, "S", { on: shared !== null });
+  show(byId("control-screen"), Boolean(navigator.mediaDevices?.getDisplayMedia));
+  control("control-hand", "hand", handUp ? words.room.handDown : words.room.handUp, words.room.handShort, "R", { on: handUp });
+  byId("control-hand").setAttribute("aria-pressed", String(handUp));
+  control("control-react", "smile", words.room.react, words.room.react);
+  control("control-devices", "settings", words.call.devices, words.call.devicesShort, "D");
+  control("control-leave", "leave", words.room.leave, words.room.leaveShort);
+  setIcon(byId("tool-view"), grid.view === "grid" ? "speaker" : "grid");
+  setLabel(byId("tool-view"), grid.view === "grid" ? words.room.viewSpeaker : words.room.viewGrid, "G");
+}
+
+function renderBanner() {
+  const mediaLost = roost.entered?.state === "in" && roost.members.some((each) => each.state === "reconnecting");
+  const serverLost = roost.connection === "waiting";
+  const trouble = mediaLost || serverLost;
+  if (trouble) troubleSince ??= performance.now();
+  else troubleSince = null;
+  const told = trouble && performance.now() - troubleSince >= BANNER_AFTER_MS;
+  if (trouble && !told) setTimeout(render, BANNER_AFTER_MS + 20 - (performance.now() - troubleSince));
+  show(byId("banner"), told);
+  if (!told) return;
+  const { banner } = words.room;
+  setText(byId("banner"), !navigator.onLine ? banner.offline : mediaLost ? banner.media : screen === "room" ? banner.server : words.banner.waiting);
+}
+
+byId("control-mic").addEventListener("click", () => roost.setMicrophone(roost.local.audio.state !== "on"));
+byId("control-camera").addEventListener("click", () => roost.setCamera(roost.local.video.state !== "on"));
+byId("control-screen").addEventListener("click", () => {
+  roost.shareScreen(!roost.local.screen).catch((error) => {
+    // Not choosing a screen is not a failure.
+    if (error.code !== "screen-refused") toast(words.notice[error.code] ?? error.message);
+  });
+});
+byId("control-hand").addEventListener("click", () => roost.raiseHand(!roost.hands.has("self")));
+byId("control-devices").addEventListener("click", () => devices.open());
+byId("hear").addEventListener("click", () => grid.hear());
+byId("tool-copy").addEventListener("click", () => copy(null));
+byId("tool-view").addEventListener("click", () => {
+  grid.toggleView();
+  render();
+});
+
+function toggleReactions(open = byId("reactions").hidden) {
+  show(byId("reactions"), open);
+  byId("control-react").setAttribute("aria-expanded", String(open));
+  if (open) byId("reactions").firstElementChild.focus();
+}
+byId("control-react").addEventListener("click", () => toggleReactions());
+byId("reactions").append(
+  ...EMOJIS.map((emoji) => {
+    const button = make("button", { type: "button", text: emoji, "aria-label": words.room.reactWith(emoji) });
+    button.addEventListener("click", () => {
+      roost.react(emoji);
+      toggleReactions(false);
+      byId("control-react").focus();
+    });
+    return button;
+  }),
+);
+
+/** The address without what was only for this visit. */
+async function copy(label) {
+  const link = `${location.origin}/room/${encodeURIComponent(room)}`;
+  try {
+    await navigator.clipboard.writeText(link);
+  } catch {
+    return toast(link);
+  }
+  if (!label) return toast(words.room.copied);
+  setText(label, words.room.copied);
+  return setTimeout(() => setText(label, words.room.copy), 2_000);
+}
+
+// ---------------------------------------------------------------- notices
+
+function toast(text) {
+  const element = make("p", { className: "toast", text, "data-testid": "toast" });
+  const host = document.querySelector("dialog[open]") ?? document.body;
+  if (byId("toasts").parentElement !== host) host.append(byId("toasts"));
+  byId("toasts").append(element);
+  while (byId("toasts").children.length > 3) byId("toasts").firstElementChild.remove();
+  setTimeout(() => element.remove(), TOAST_MS);
+}
+
+/** Says who came and went; not of those who were here before. */
+function noticeComings() {
+  if (roost.entered?.state !== "in" || !roost.room) return;
+  const now = new Map(roost.members.map((each) => [each.member, each.name]));
+  if (known) {
+    for (const [id, name] of now) if (!known.has(id)) toast(words.room.notice.joined(name));
+    for (const [id, name] of known) if (!now.has(id)) toast(words.room.notice.left(name));
+  }
+  known = now;
+}
+
+roost.addEventListener("notice", ({ detail }) => {
+  if (detail.notice === "media-problem") return console.warn("roost:", detail.message);
+  const text = words.room.notice[detail.notice] ?? words.notice[detail.notice];
+  if (detail.notice === "signed-out") toast(words.notice["signed-out-other"]);
+  else if (typeof text === "function") toast(text(detail.name));
+  else if (typeof text === "object") toast(text[detail.kind]);
+  else if (text) toast(text);
+  return undefined;
+});
+
+// ---------------------------------------------------------------- keys
+
+byId("help-keys").replaceChildren(...words.room.keys.flatMap(([key, meaning]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: meaning })]));
+byId("open-help").addEventListener("click", () => byId("help").showModal());
+
+addEventListener("keydown", (event) => {
+  if (screen !== "room" || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "Escape") {
+    if (!byId("reactions").hidden) {
+      toggleReactions(false);
+      byId("control-react").focus();
+    } else if (side.open) side.toggle(side.open);
+    return;
+  }
+  if (event.target.matches?.("input, select, textarea") || stored((store) => store.getItem("roost.single-keys")) === "off") return;
+  const keys = { m: "control-mic", v: "control-camera", s: "control-screen", r: "control-hand", d: "control-devices", c: "tool-chat", p: "tool-people", i: "tool-panel", g: "tool-view" };
+  const target = keys[event.key.toLowerCase()];
+  if (!target || byId(target).hidden) return;
+  event.preventDefault();
+  byId(target).click();
+});
+
+for (const dialog of document.querySelectorAll("dialog.sheet")) dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+
+// ---------------------------------------------------------------- start
+
+roost.addEventListener("change", render);
+addEventListener("online", render);
+addEventListener("offline", render);
+setInterval(() => {
+  const since = roost.entered?.since;
+  setText(byId("room-time"), since ? clock((Date.now() - since) / 1_000) : "");
+}, 1_000);
+
+byId("name").value = query.get("name") ?? stored((store) => store.getItem(NAME_KEY)) ?? "";
+const asked = query.get("join") === "1" ? (query.get("name") ?? "").trim() : "";
+await roost.restore(asked).catch(() => false);
+if (roost.currentCall) roost.hangUp();
+if (roost.entered && roost.entered.room !== room) roost.leave();
+if (!roost.entered && asked) await enter(asked, { atOnce: true });
+else if (!roost.entered) lobby.look();
+render();

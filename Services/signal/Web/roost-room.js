@@ -1,0 +1,550 @@
+/**
+ * The media of a room that a node forwards: one RTCPeerConnection towards the node, whatever the number of members.
+ *
+ * The page always offers and the node always answers; offers are numbered. Receiving sections are slots: the node says
+ * in a `map` what each carries, so members come and go without a new offer. roost.js loads this when a room is entered.
+ */
+
+/** Sections of the first offer that only receive. More slots for pictures are offered when the node asks. */
+const FIRST_SLOTS = { audio: 8, video: 4 };
+const MOST_SLOTS = 49;
+/** The small layers come first: an encoder that must save gives up from the end. */
+const CAMERA_LAYERS = [
+  { rid: "l", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: "m", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: "h", scaleResolutionDownBy: 1, maxBitrate: 1_800_000 },
+];
+const SCREEN_BPS = 2_500_000;
+/** The protocol allows four views a second. */
+const VIEW_EVERY_MS = 260;
+/** A path that is "disconnected" often heals by itself; past this it is restarted. */
+const DISCONNECTED_GRACE_MS = 2_000;
+/** A restart that has not helped by then is followed by a new connection. */
+const RESTART_LIMIT_MS = 6_000;
+const RETRY_MS = [300, 1_000, 2_000, 4_000];
+/** A level is kept so long, so that pauses between words don't read as silence. */
+const LEVEL_KEPT_MS = 1_500;
+
+const emptyTrack = () => ({ codec: null, packets: 0, lost: 0, bytes: 0, loss: 0, bps: 0, flowing: false });
+
+export class RoomMedia {
+  /** "connecting" | "connected" | "reconnecting" | "failed" */
+  state = "connecting";
+  dominant = null;
+  /** What the node sends and receives in all, if it says so. */
+  totals = null;
+  downBps = null;
+  wasConnected = false;
+
+  #room;
+  #media;
+  #request;
+  #hooks;
+  #configuration;
+  #pc = null;
+  #n = 0;
+  #offering = false;
+  #offerAgain = false;
+  #attempt = 0;
+  #closed = false;
+  #timers = {};
+  #senders = {};
+  #wantedSlots = FIRST_SLOTS.video;
+  #mapVersion = -1;
+  #slots = new Map();
+  #members = new Map();
+  #paused = new Map();
+  #layers = new Map();
+  #levels = new Map();
+  #view = "[]";
+  #viewSent = null;
+  #viewTimer = null;
+  #published = "";
+  #before = new Map();
+  #link = null;
+  #sent = { audio: emptyTrack(), video: emptyTrack(), screen: emptyTrack() };
+  #sampledAt = 0;
+
+  constructor({ room, media, configuration, request, hooks }) {
+    this.#room = room;
+    this.#media = media;
+    this.#configuration = configuration;
+    this.#request = (type, fields) => request(type, { room, ...fields });
+    this.#hooks = hooks;
+    this.#connect();
+  }
+
+  // ---- what comes over the socket
+
+  receive(message) {
+    switch (message.kind) {
+      case "map":
+        if (message.version < this.#mapVersion) return;
+        this.#mapVersion = message.version;
+        this.#takeMap(message.slots ?? []);
+        break;
+      case "slots-wanted":
+        this.#growTo(message.video);
+        break;
+      case "speakers":
+        this.#takeSpeakers(message);
+        return;
+      case "quality":
+        this.#paused = new Map((message.paused ?? []).map((each) => [`${each.member}/${each.source}`, each.reason]));
+        this.#layers = new Map((message.layers ?? []).map((each) => [`${each.member}/${each.source}`, each.rid]));
+        this.downBps = message.downBps ?? null;
+        break;
+      case "layers":
+        this.#activate(message.mid, message.active ?? []);
+        return;
+      case "totals":
+        this.totals = message;
+        return;
+      case "lost":
+        this.#connectAgain();
+        return;
+      default:
+        return;
+    }
+    this.#hooks.changed();
+  }
+
+  // ---- what a member looks like from here
+
+  /** Streams, level and figures of a member; `stream` is its microphone and camera, `screenStream` what it shares. */
+  member(id) {
+    const there = this.#members.get(id);
+    const paused = this.#paused.get(`${id}/camera`) ?? null;
+    return {
+      state: this.state,
+      stream: there?.stream ?? null,
+      screenStream: there?.screenStream ?? null,
+      level: this.#levels.get(id)?.level ?? 0,
+      statistics: there?.sample ?? null,
+      paused: paused !== null,
+      pausedReason: paused,
+      screenPaused: this.#paused.has(`${id}/screen`),
+      rid: this.#layers.get(`${id}/camera`) ?? null,
+    };
+  }
+
+  /** The node carries this member: its sound has a slot, and its picture, if there is one, was decoded. */
+  carries(id, { video }) {
+    const there = this.#members.get(id);
+    if (this.state !== "connected" || !there?.stream?.getAudioTracks().length) return false;
+    return !video || (there.sample?.video.framesDecoded ?? 0) > 0;
+  }
+
+  get figures() {
+    return { link: this.#link, sent: this.#sent, state: this.state, downBps: this.downBps, totals: this.totals };
+  }
+
+  get age() {
+    return performance.now() - this.#sampledAt;
+  }
+
+  // ---- what the page wants
+
+  /** What the page shows, most important first, in device pixels. Only changes are told, four a second at most. */
+  setView(tiles) {
+    const text = JSON.stringify(tiles);
+    if (text === this.#view) return;
+    this.#view = text;
+    this.#viewTimer ??= setTimeout(() => this.#tellView(), VIEW_EVERY_MS);
+  }
+
+  /** Local tracks changed: send what there is now, and say what each section carries. */
+  async useTracks() {
+    const { audio, video, screen, screenAudio } = this.#media;
+    if (screen && !this.#senders.screen) this.#addScreen(screen, screenAudio);
+    const tracks = { microphone: audio.track, camera: video.track, screen, "screen-audio": screenAudio };
+    for (const [source, transceiver] of Object.entries(this.#senders)) {
+      const track = tracks[source] ?? null;
+      if (transceiver.sender.track === track || this.#closed) continue;
+      try {
+        await transceiver.sender.replaceTrack(track);
+      } catch (error) {
+        this.#hooks.problem(error);
+      }
+    }
+    this.#publish();
+  }
+
+  /** The network changed: look for another way under new credentials. */
+  restart(configuration) {
+    this.#configuration = configuration;
+    if (this.#pc === null || this.state === "connecting") return;
+    try {
+      this.#pc.setConfiguration(configuration);
+    } catch {
+      // A browser that refuses new servers in mid-life still restarts with the old ones.
+    }
+    this.#restartPath();
+  }
+
+  close() {
+    this.#closed = true;
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    clearTimeout(this.#viewTimer);
+    this.#drop();
+  }
+
+  // ---- the connection
+
+  #drop() {
+    const pc = this.#pc;
+    this.#pc = null;
+    if (!pc) return;
+    pc.onconnectionstatechange = pc.oniceconnectionstatechange = null;
+    pc.close();
+  }
+
+  #connect() {
+    this.#drop();
+    for (const name of ["grace", "restart"]) this.#clear(name);
+    const pc = new RTCPeerConnection({ ...this.#configuration, bundlePolicy: "max-bundle" });
+    this.#pc = pc;
+    this.#n = 0;
+    this.#mapVersion = -1;
+    this.#offering = this.#offerAgain = false;
+    this.#published = "";
+    this.#viewSent = null;
+    this.#slots.clear();
+    this.#before.clear();
+    const { audio, video, screen, screenAudio } = this.#media;
+    this.#senders = {
+      microphone: pc.addTransceiver(audio.track ?? "audio", { direction: "sendonly" }),
+      camera: this.#addCamera(pc, video.track),
+    };
+    pc.createDataChannel("room");
+    for (let count = 0; count < FIRST_SLOTS.audio; count++) pc.addTransceiver("audio", { direction: "recvonly" });
+    for (let count = 0; count < this.#wantedSlots; count++) pc.addTransceiver("video", { direction: "recvonly" });
+    if (screen) this.#addScreen(screen, screenAudio, { offer: false });
+    pc.onconnectionstatechange = pc.oniceconnectionstatechange = () => this.#stateChanged(pc);
+    this.#offer();
+  }
+
+  #addCamera(pc, track) {
+    try {
+      return pc.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: CAMERA_LAYERS.map((layer) => ({ ...layer })) });
+    } catch {
+      // A browser without simulcast sends one picture of all sizes.
+      return pc.addTransceiver(track ?? "video", { direction: "sendonly" });
+    }
+  }
+
+  #addScreen(screen, screenAudio, { offer = true } = {}) {
+    this.#senders.screen = this.#pc.addTransceiver(screen, { direction: "sendonly", sendEncodings: [{ maxBitrate: SCREEN_BPS }] });
+    this.#senders["screen-audio"] = this.#pc.addTransceiver(screenAudio ?? "audio", { direction: "sendonly" });
+    if (offer) this.#offer();
+  }
+
+  /** One offer at a time; what changed meanwhile goes into the next. */
+  async #offer() {
+    if (this.#offering) {
+      this.#offerAgain = true;
+      return;
+    }
+    this.#offering = true;
+    const pc = this.#pc;
+    try {
+      await pc.setLocalDescription(await pc.createOffer());
+      const n = ++this.#n;
+      const answer = await this.#request("offer", { n, sdp: pc.localDescription.sdp });
+      if (pc !== this.#pc) return;
+      await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      await this.#request("answered", { n });
+      if (pc !== this.#pc) return;
+      this.#attempt = 0;
+      this.#publish();
+      this.#tellView();
+    } catch (error) {
+      if (pc !== this.#pc || this.#closed) return;
+      this.#hooks.problem(error);
+      // Gone: the room ended or we are no longer in it; signal says so in its own words.
+      if (!["gone", "not-allowed", "signed-out", "session-lost"].includes(error.code)) this.#connectLater();
+      return;
+    } finally {
+      if (pc === this.#pc) this.#offering = false;
+    }
+    if (this.#offerAgain) {
+      this.#offerAgain = false;
+      this.#offer();
+    }
+  }
+
+  #connectLater() {
+    this.#setState(this.wasConnected ? "reconnecting" : "connecting");
+    const wait = RETRY_MS[Math.min(this.#attempt++, RETRY_MS.length - 1)];
+    this.#later("again", wait, () => this.#connect());
+  }
+
+  #connectAgain() {
+    if (this.#closed) return;
+    this.#setState(this.wasConnected ? "reconnecting" : "connecting");
+    this.#clear("again");
+    this.#connect();
+  }
+
+  #restartPath() {
+    if (this.#closed || this.#timers.restart) return;
+    this.#pc.restartIce();
+    this.#offer();
+    const pc = this.#pc;
+    this.#later("restart", RESTART_LIMIT_MS, () => {
+      if (pc === this.#pc && !["connected", "completed"].includes(pc.iceConnectionState)) this.#connectAgain();
+    });
+  }
+
+  #stateChanged(pc) {
+    if (pc !== this.#pc) return;
+    const whole = pc.connectionState;
+    if (whole === "connected") {
+      this.wasConnected = true;
+      this.#clear("grace");
+      this.#clear("restart");
+      this.#setState("connected");
+    } else if (whole === "failed") {
+      // The node forgot this transport, or its keys: only a new connection helps.
+      this.#connectLater();
+    } else if (pc.iceConnectionState === "disconnected") {
+      this.#setState("reconnecting");
+      if (!this.#timers.grace) this.#later("grace", DISCONNECTED_GRACE_MS, () => this.#restartPath());
+    }
+  }
+
+  #setState(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#hooks.changed();
+  }
+
+  #later(name, ms, action) {
+    clearTimeout(this.#timers[name]);
+    this.#timers[name] = setTimeout(() => {
+      this.#timers[name] = null;
+      if (!this.#closed) action();
+    }, ms);
+  }
+
+  #clear(name) {
+    clearTimeout(this.#timers[name]);
+    this.#timers[name] = null;
+  }
+
+  // ---- what is sent
+
+  #publish() {
+    if (this.#closed || this.#n === 0) return;
+    const { audio, video, screen, screenAudio } = this.#media;
+    const tracks = [];
+    const say = (source, muted) => {
+      const mid = this.#senders[source]?.mid;
+      if (typeof mid === "string") tracks.push({ mid, source, muted });
+    };
+    say("microphone", audio.state !== "on");
+    say("camera", video.state !== "on");
+    if (screen) say("screen", false);
+    if (screenAudio) say("screen-audio", false);
+    const text = JSON.stringify(tracks);
+    if (text === this.#published) return;
+    this.#published = text;
+    this.#request("publish", { tracks }).catch((error) => this.#hooks.problem(error));
+  }
+
+  #tellView() {
+    clearTimeout(this.#viewTimer);
+    this.#viewTimer = null;
+    if (this.#closed || this.#n === 0 || this.#viewSent === this.#view) return;
+    this.#viewSent = this.#view;
+    this.#request("view", { tiles: JSON.parse(this.#view) }).catch(() => {
+      this.#viewSent = null;
+    });
+    this.#viewTimer = setTimeout(() => this.#tellView(), VIEW_EVERY_MS);
+  }
+
+  async #activate(mid, active) {
+    const sender = this.#pc?.getTransceivers().find((each) => each.mid === mid)?.sender;
+    if (!sender) return;
+    try {
+      const parameters = sender.getParameters();
+      if (!(parameters.encodings?.length > 1)) return;
+      for (const encoding of parameters.encodings) encoding.active = active.includes(encoding.rid);
+      await sender.setParameters(parameters);
+    } catch (error) {
+      this.#hooks.problem(error);
+    }
+  }
+
+  // ---- what is received
+
+  #growTo(count) {
+    const wanted = Math.min(Math.max(count | 0, this.#wantedSlots), MOST_SLOTS);
+    const missing = wanted - this.#wantedSlots;
+    this.#wantedSlots = wanted;
+    if (missing === 0 || !this.#pc) return;
+    for (let each = 0; each < missing; each++) this.#pc.addTransceiver("video", { direction: "recvonly" });
+    const heard = this.#pc.getTransceivers().filter((each) => each.direction === "recvonly" && each.receiver.track.kind === "audio").length;
+    for (let each = heard; each < wanted; each++) this.#pc.addTransceiver("audio", { direction: "recvonly" });
+    this.#offer();
+  }
+
+  #takeMap(slots) {
+    const tracks = new Map((this.#pc?.getTransceivers() ?? []).map((each) => [each.mid, each.receiver]));
+    const next = new Map();
+    const wanted = new Map();
+    for (const { mid, member, source } of slots) {
+      const receiver = tracks.get(mid);
+      if (!receiver) continue;
+      // Another member's frames are not this one's: figures start anew when a slot changes hands.
+      if (this.#slots.get(mid)?.key !== `${member}/${source}`) this.#before.delete(mid);
+      next.set(mid, { key: `${member}/${source}`, member, source });
+      const there = wanted.get(member) ?? { main: [], screen: [] };
+      wanted.set(member, there);
+      there[source.startsWith("screen") ? "screen" : "main"].push(receiver.track);
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+    }
+    this.#slots = next;
+    for (const id of this.#members.keys()) if (!wanted.has(id)) this.#members.delete(id);
+    for (const [id, { main, screen }] of wanted) {
+      const there = this.#members.get(id) ?? { stream: null, screenStream: null, sample: null };
+      this.#members.set(id, there);
+      there.stream = holding(there.stream, main);
+      there.screenStream = holding(there.screenStream, screen);
+    }
+  }
+
+  #takeSpeakers({ dominant, levels }) {
+    const now = performance.now();
+    this.dominant = dominant ?? null;
+    for (const { member, level } of levels ?? []) if (level > 0) this.#levels.set(member, { level, now });
+    for (const [id, each] of this.#levels) if (now - each.now > LEVEL_KEPT_MS) this.#levels.delete(id);
+    this.#hooks.levels();
+  }
+
+  /** Levels from the packets themselves, for a node that says nothing of speakers. */
+  measureLevels() {
+    const now = performance.now();
+    const receivers = new Map((this.#pc?.getTransceivers() ?? []).map((each) => [each.mid, each.receiver]));
+    for (const [mid, { member, source }] of this.#slots) {
+      if (source !== "microphone") continue;
+      let level = 0;
+      for (const each of receivers.get(mid)?.getSynchronizationSources?.() ?? []) level = Math.max(level, each.audioLevel ?? 0);
+      if (level > 0) this.#levels.set(member, { level, now });
+    }
+    for (const [id, each] of this.#levels) if (now - each.now > LEVEL_KEPT_MS) this.#levels.delete(id);
+  }
+
+  // ---- figures
+
+  async takeSample() {
+    const pc = this.#pc;
+    if (!pc || this.#closed) return;
+    const all = new Map();
+    (await pc.getStats()).forEach((entry) => all.set(entry.id, entry));
+    if (pc !== this.#pc) return;
+    const now = performance.now();
+    const seconds = Math.max((now - this.#sampledAt) / 1_000, 0.05);
+    this.#sampledAt = now;
+    const samples = new Map();
+    const sent = { audio: emptyTrack(), video: { ...emptyTrack(), layers: [] }, screen: { ...emptyTrack(), layers: [] } };
+    const mids = new Map(pc.getTransceivers().flatMap((each) => [[each.receiver.track.id, each.mid], [each.sender.track?.id, each.mid]]));
+    const midOf = (entry) => entry.mid ?? mids.get(entry.trackIdentifier) ?? mids.get(all.get(entry.mediaSourceId)?.trackIdentifier);
+    const codecOf = (entry) => all.get(entry.codecId)?.mimeType?.split("/")[1] ?? null;
+    for (const entry of all.values()) {
+      if (entry.type === "inbound-rtp") this.#readReceived(entry, midOf(entry), codecOf(entry), samples, seconds);
+      else if (entry.type === "outbound-rtp") this.#readSent(entry, midOf(entry), codecOf(entry), sent, seconds);
+      else if (entry.type === "remote-inbound-rtp") {
+        const track = (entry.kind ?? entry.mediaType) === "audio" ? sent.audio : sent.video;
+        track.loss = Math.max(track.loss, entry.fractionLost ?? 0);
+      }
+    }
+    for (const [id, there] of this.#members) there.sample = samples.get(id) ?? null;
+    this.#sent = sent;
+    this.#link = this.#readLink(all);
+  }
+
+  #readReceived(entry, mid, codec, samples, seconds) {
+    const slot = this.#slots.get(mid);
+    if (!slot) return;
+    const sample = samples.get(slot.member) ?? newSample();
+    samples.set(slot.member, sample);
+    const now = {
+      packets: entry.packetsReceived ?? 0,
+      lost: Math.max(entry.packetsLost ?? 0, 0),
+      bytes: (entry.bytesReceived ?? 0) + (entry.headerBytesReceived ?? 0),
+      frames: entry.framesDecoded ?? 0,
+      freezes: entry.freezeCount ?? 0,
+    };
+    const kept = this.#before.get(mid) ?? { first: now, last: now };
+    this.#before.set(mid, { first: kept.first, last: now });
+    const { first, last } = kept;
+    const track = sample[{ microphone: "audio", camera: "video", screen: "screen", "screen-audio": "screenAudio" }[slot.source]];
+    if (!track) return;
+    const came = now.packets - last.packets;
+    const lost = Math.max(now.lost - last.lost, 0);
+    Object.assign(track, {
+      codec,
+      packets: now.packets - first.packets,
+      lost: Math.max(now.lost - first.lost, 0),
+      bytes: now.bytes - first.bytes,
+      bps: ((now.bytes - last.bytes) * 8) / seconds,
+      loss: came + lost > 0 ? lost / (came + lost) : 0,
+      flowing: came > 0,
+      jitterMs: (entry.jitter ?? 0) * 1_000,
+    });
+    if (entry.kind === "video") {
+      Object.assign(track, {
+        framesDecoded: now.frames - first.frames,
+        width: entry.frameWidth ?? 0,
+        height: entry.frameHeight ?? 0,
+        fps: entry.framesPerSecond ?? Math.round((now.frames - last.frames) / seconds),
+        freezeCount: now.freezes - first.freezes,
+      });
+    }
+  }
+
+  #readSent(entry, mid, codec, sent, seconds) {
+    const isScreen = mid === this.#senders.screen?.mid || mid === this.#senders["screen-audio"]?.mid;
+    const track = isScreen ? sent.screen : entry.kind === "audio" ? sent.audio : sent.video;
+    const bytes = (entry.bytesSent ?? 0) + (entry.headerBytesSent ?? 0);
+    const last = this.#before.get(`sent ${entry.ssrc}`) ?? { bytes, packets: entry.packetsSent ?? 0 };
+    this.#before.set(`sent ${entry.ssrc}`, { bytes, packets: entry.packetsSent ?? 0 });
+    const bps = Math.max(((bytes - last.bytes) * 8) / seconds, 0);
+    track.codec = codec ?? track.codec;
+    track.packets += entry.packetsSent ?? 0;
+    track.bytes += bytes;
+    track.bps += bps;
+    track.flowing ||= (entry.packetsSent ?? 0) > last.packets;
+    track.layers?.push({ rid: entry.rid ?? null, width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0, bps, active: entry.active ?? bps > 0 });
+  }
+
+  #readLink(all) {
+    let pair = null;
+    for (const entry of all.values()) {
+      if (entry.type === "transport" && entry.selectedCandidatePairId) pair = all.get(entry.selectedCandidatePairId) ?? pair;
+      else if (entry.type === "candidate-pair" && entry.selected) pair ??= entry;
+    }
+    if (!pair) return null;
+    const near = all.get(pair.localCandidateId);
+    return {
+      rttMs: typeof pair.currentRoundTripTime === "number" ? pair.currentRoundTripTime * 1_000 : null,
+      path: near?.candidateType === "relay" ? "relayed" : "direct",
+      protocol: near?.relayProtocol ?? near?.protocol ?? null,
+    };
+  }
+}
+
+const newSample = () => ({
+  audio: { ...emptyTrack(), jitterMs: 0 },
+  video: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
+  screen: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
+  screenAudio: emptyTrack(),
+});
+
+/** A stream of exactly these tracks: the one there was, if it is the same, so that no element starts anew. */
+function holding(stream, tracks) {
+  if (tracks.length === 0) return null;
+  if (stream && stream.getTracks().length === tracks.length && tracks.every((track) => stream.getTracks().includes(track))) return stream;
+  return new MediaStream(tracks);
+}
