@@ -437,7 +437,8 @@ export class Roost extends EventTarget {
   moderate(action: "mute" | "remove" | "lock" | "unlock", member?: string | null): Promise<void>;
   /** What the page shows now, most important first: members not in it send no picture here. Cheap to call often. */
   view(tiles: ViewedTile[]): void;
-  setTopology(name: Topology): Promise<void>;
+  /** For rooms that this page makes from now on. Throws RoostError `not-allowed` in a room of another topology. */
+  setTopology(name: Topology): void;
 
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;

@@ -1096,6 +1096,7 @@ export class Roost extends EventTarget {
   #node = null;
   #RoomMedia = null;
   #backAtTwo = null;
+  #topology = "sfu";
   #links = new Map();
   #leaving = new Set();
   #closedSince = new Map();
@@ -1314,7 +1315,7 @@ export class Roost extends EventTarget {
    * Enters a room by its name, which makes it if it is not there. Without camera or microphone one is there all the same.
    * Throws RoostError: `bad-room`, `signed-out`, `busy-self`, `locked`, `removed`, `not-allowed`, `unavailable`, `too-many`.
    */
-  async enter(room, { audio = true, video = true, topology = "sfu" } = {}) {
+  async enter(room, { audio = true, video = true, topology = this.#topology } = {}) {
     if (!ROOM_NAME.test(room)) throw new RoostError("bad-room", "A room's name has 1 to 64 letters, digits, '-', '_' or '.'.");
     if (!TOPOLOGIES.includes(topology)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
     if (this.state !== "signed-in") throw new RoostError("signed-out", "Sign in first.");
@@ -1368,15 +1369,14 @@ export class Roost extends EventTarget {
     this.#node?.setView(tiles);
   }
 
-  /** Which way the room's media takes: "sfu" (a node forwards), "mesh" (straight, up to six) or "auto". */
-  async setTopology(name) {
+  /**
+   * Which way the media of rooms takes that this page makes from now on: "sfu" (a node forwards), "mesh" (straight, up to six)
+   * or "auto". A room keeps what it was made with: in one of another topology this throws `not-allowed`.
+   */
+  setTopology(name) {
     if (!TOPOLOGIES.includes(name)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
-    if (!this.#room) throw new RoostError("gone", "There is no room to change.");
-    await this.#signaling.request("topology", { room: this.#room.room, topology: name });
-    if (!this.#room) return;
-    this.#room.topology = name;
-    if (this.entered) this.entered.topology = name;
-    this.#reconcile();
+    if (this.#room && this.#room.topology !== name) throw new RoostError("not-allowed", "A room keeps the topology that it was made with.");
+    this.#topology = name;
   }
 
   // ---- media of one's own
@@ -1698,12 +1698,18 @@ export class Roost extends EventTarget {
     room.seq = event.n;
     switch (event.kind) {
       case "joined":
+        // Who comes late learns of a hand from its owner: rooms keep chat, not gestures.
+        if (this.hands.has("self") && event.member.member !== this.#self) this.#say(event.member.member, "hand", { up: true });
+      // falls through
       case "updated":
         room.members.set(event.member.member, event.member);
         this.#reconcile();
         break;
       case "left":
         this.#memberLeft(event.member, event.reason);
+        break;
+      case "locked":
+        room.locked = event.locked;
         break;
       case "invitation":
         this.#invitation(event.invitation);
@@ -1957,7 +1963,7 @@ export class Roost extends EventTarget {
     if (message.room !== this.#where) return;
     if (message.kind === "muted-by") {
       this.local.setMicrophone(false);
-      this.#notice("muted-by", { name: this.#nameOf(message.by) });
+      this.#notice("muted-by", { name: message.by ?? "" });
     } else {
       this.#node?.receive(message);
     }
