@@ -59,6 +59,7 @@ export default {
   yourScreen: "Your screen",
   more: (count) => `and ${count} more`,
   mark: {
+    pausedShort: "Paused",
     loss: (share) => `Weak connection: ${share} of the packets are lost`,
     "paused-bandwidth": "Picture paused: your download is slow",
     "paused-hidden": "Picture paused: not in view",

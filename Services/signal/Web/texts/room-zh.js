@@ -58,6 +58,7 @@ export default {
   yourScreen: "你的屏幕",
   more: (count) => `还有 ${count} 人`,
   mark: {
+    pausedShort: "已暂停",
     loss: (share) => `连接较差：丢失 ${share} 的数据包`,
     "paused-bandwidth": "画面已暂停：你的下载速度较慢",
     "paused-hidden": "画面已暂停：未显示",

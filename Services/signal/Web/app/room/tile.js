@@ -69,6 +69,7 @@ export class Tile {
     show(this.small, document.pictureInPictureEnabled === true && seen);
     const trouble = self ? "" : state === "reconnecting" ? room.mark.lost : paused && pausedReason !== "hidden" ? room.mark["paused-bandwidth"] : state !== "connected" ? room.mark.connecting : "";
     setText(this.note, trouble);
+    this.note.dataset.short = paused && state === "connected" ? room.mark.pausedShort : "…";
     show(this.note, trouble !== "");
     const loss = Math.max(statistics?.audio?.loss ?? 0, statistics?.video?.loss ?? 0);
     const weak = self ? "" : away ? room.mark.away : loss > WEAK_LOSS ? room.mark.loss(percent(loss)) : "";
