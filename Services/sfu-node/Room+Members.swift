@@ -154,8 +154,8 @@ extension Room {
     }
 
     private mutating func admit(_ newcomer: RoomMember, media: MediaState, now: Moment) throws(RoomRefusal) {
-        guard !removed.contains(newcomer.person) else { throw .forbidden(why: "a host removed this person") }
-        guard !isLocked || knows(newcomer.person) else { throw .forbidden(why: "the room is locked") }
+        guard !removed.contains(newcomer.person) else { throw .removed }
+        guard !isLocked || knows(newcomer.person) else { throw .locked }
         guard mayEnter(newcomer) else { throw .forbidden(why: "nobody invited this person to the call") }
         guard stays.count < limits.members else { throw .membersFull(limit: limits.members) }
         try requireMayPublish(newcomer.role, media)

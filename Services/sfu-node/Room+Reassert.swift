@@ -71,5 +71,7 @@ extension Room {
         if stays.count > 1 { hadCompany = true }
         if kind == .call, case .opening = phase, hadCompany || rings.contains(where: \.isRinging) { phase = .going }
         if kind == .room, !stays.isEmpty { phase = .going }
+        // Its host may have left here before.
+        settleHost(now: now)
     }
 }

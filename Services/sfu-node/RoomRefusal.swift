@@ -14,6 +14,10 @@ package enum RoomRefusal: Error, Hashable, Sendable {
     case staleEpoch(known: UInt64)
     /// The member's role, or whose it is, forbids it.
     case forbidden(why: String)
+    /// The room is locked, and the person was not there before.
+    case locked
+    /// A host removed the person.
+    case removed
     /// The member is shown as away: its signal has to say first that it is back.
     case away
     /// Who is invited is there already.
@@ -42,6 +46,8 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .noSuchInvitation: "no-such-invitation"
         case .staleEpoch: "stale-epoch"
         case .forbidden: "forbidden"
+        case .locked: "locked"
+        case .removed: "removed"
         case .away: "away"
         case .alreadyHere: "already-here"
         case .roomsFull: "rooms-full"
@@ -63,6 +69,9 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .noSuchInvitation: "nobody invited that person here"
         case .staleEpoch(let known): "this node knows epoch \(known) of the room: ask the registry for its place"
         case .forbidden(let why): why
+        // The first word is for programs: signal tells it on as a code.
+        case .locked: "locked: nobody new joins this room"
+        case .removed: "removed: a host took this person out of the room"
         case .away: "this member is away: say first that it is back"
         case .alreadyHere: "that person is in the room already"
         case .roomsFull(let limit): "this node holds \(limit) rooms, its limit"

@@ -149,7 +149,7 @@ extension RoomRefusal {
         case .invalid, .tooLarge: .invalidArgument
         case .noSuchRoom, .noSuchMember, .noSuchInvitation: .notFound
         case .staleEpoch, .away: .failedPrecondition
-        case .forbidden: .permissionDenied
+        case .forbidden, .locked, .removed: .permissionDenied
         case .alreadyHere: .alreadyExists
         case .roomsFull, .membersFull, .invitationsFull, .tooFast: .resourceExhausted
         case .draining, .media(.unavailable): .unavailable

@@ -63,7 +63,7 @@ struct RandomRoomTests {
             let room = "r-\(number)"
             let epoch = UInt64(Int.random(in: 1...3, using: &random) + step / 300)
             _ = refusal { () throws(RoomRefusal) in
-                switch Int.random(in: 0...12, using: &random) {
+                switch Int.random(in: 0...14, using: &random) {
                 case 0...2:
                     try world.join(
                         name, room: room, epoch: world.state(room)?.epoch ?? epoch,
@@ -85,6 +85,11 @@ struct RandomRoomTests {
                 case 9:
                     try world.answer(other, InvitationState.allCases.randomElement(using: &random) ?? .busy, room: room)
                 case 10: try world.read(room: room, signal: signal, after: UInt64.random(in: 0...30, using: &random))
+                case 12:
+                    try world.moderate(
+                        [.mute(id("m-" + other)), .remove(id("m-" + other)), .lock, .unlock, .unlock]
+                            .randomElement(using: &random) ?? .lock,
+                        by: name, room: room)
                 case 11: world.unread(room: room, signal: signal, epoch: world.state(room)?.epoch ?? 0)
                 default: world.pass(.milliseconds(Int64.random(in: 0...9_000, using: &random)))
                 }
@@ -95,6 +100,9 @@ struct RandomRoomTests {
                 #expect(state.invitations.count { $0.state == .ringing } <= 2)
                 #expect(Set(state.members.map(\.id)).count == state.members.count)
                 #expect(state.kind == .room || !state.members.isEmpty)
+                #expect(state.kind == .call || state.members.isEmpty || state.members.contains { $0.role == .host })
+                #expect(!state.members.contains { state.removed.contains($0.person) })
+                #expect(state.chat.count <= 200 && (state.kind == .room || state.chat.isEmpty))
                 if Int.random(in: 0..<20, using: &random) == 0 { saved.append(state) }
                 if saved.count > 8 { saved.removeFirst() }
             }

@@ -166,7 +166,7 @@ actor Door {
         case let status as BusStatus:
             switch status.code {
             case .notFound: RequestError(.gone, "This call or room is over.")
-            case .permissionDenied: RequestError(.notAllowed, "This is not allowed here: \(status.message).")
+            case .permissionDenied: denial(status.message)
             case .outOfRange: RequestError(.stale, "This is older than what the node knows: \(status.message).")
             case .unimplemented: RequestError(.unavailable, "This cannot be done here: \(status.message).")
             case .resourceExhausted: RequestError(.tooMany, "That was too much at once: \(status.message)")
@@ -174,6 +174,15 @@ actor Door {
             default: RequestError(.unavailable, "The room cannot be reached just now. Try again in a moment.")
             }
         default: RequestError(.unavailable, "This did not work just now. Try again in a moment.")
+        }
+    }
+
+    /// A node that lets nobody in says why by the first word.
+    private static func denial(_ message: String) -> RequestError {
+        switch message.prefix(while: { $0 != ":" }) {
+        case "locked": RequestError(.locked, "The room is locked: nobody new joins it.")
+        case "removed": RequestError(.removed, "The host took you out of this room.")
+        default: RequestError(.notAllowed, "This is not allowed here: \(message).")
         }
     }
 

@@ -11,6 +11,8 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case busySelf = "busy-self"
     case gone
     case notAllowed = "not-allowed"
+    case locked
+    case removed
     case tooMany = "too-many"
     case stale
     // Cuts: the socket closes after these.
