@@ -41,6 +41,8 @@ const devices = new Devices(roost, { applySpeaker: () => grid.applySpeaker() });
 let screen = null;
 let troubleSince = null;
 let known = null;
+/** What was on when the room was left: whoever comes back finds it so, unless the lobby's buttons were used since. */
+let lastOn = null;
 
 function render() {
   const next = roost.entered ? "room" : "lobby";
@@ -49,6 +51,7 @@ function render() {
     side.render();
     renderControls();
     noticeComings();
+    lastOn = { audio: roost.local.audio.wanted, video: roost.local.video.wanted };
   } else {
     lobby.render();
   }
@@ -98,9 +101,9 @@ async function enter(name, { atOnce = false } = {}) {
       await roost.signIn(name);
     }
     stored((store) => store.setItem(NAME_KEY, roost.name));
-    const wanted = (source) => !["off", "refused"].includes(source.state);
-    const topology = query.get("topology") ?? "sfu";
-    await roost.enter(room, { audio: atOnce || wanted(roost.local.audio), video: atOnce || wanted(roost.local.video), topology });
+    const wanted = (kind) => atOnce || (roost.local[kind].state === "off" ? (lastOn?.[kind] ?? false) : roost.local[kind].state !== "refused");
+    const topology = query.get("topology") ?? undefined;
+    await roost.enter(room, { audio: wanted("audio"), video: wanted("video"), ...(topology && { topology }) });
   } catch (error) {
     lobby.problem = { code: error.code, name: name.trim(), suggestion: error.suggestion };
   }
@@ -116,6 +119,8 @@ roost.addEventListener("room-left", ({ detail }) => {
   lobby.problem = null;
   render();
 });
+
+for (const id of ["lobby-mic", "lobby-camera"]) byId(id).addEventListener("click", () => (lastOn = null));
 
 byId("control-leave").addEventListener("click", () => roost.leave());
 

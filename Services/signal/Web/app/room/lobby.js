@@ -66,7 +66,7 @@ export class Lobby {
     show(byId("preview-meter-row"), micOn);
     this.#measure(micOn ? local.audio.track : null);
     byId("enter").disabled = this.busy;
-    setText(byId("enter"), this.busy ? lobby.entering : lobby.enter);
+    setText(byId("enter"), this.busy ? lobby.entering : this.outcome !== null ? words.room.again : lobby.enter);
     const { code, name, suggestion } = this.problem ?? {};
     const text = code ? (words.signIn[code] ?? words.room.out[code] ?? words.room.out.other) : "";
     setText(byId("name-error"), typeof text === "function" ? text(name) : text);
