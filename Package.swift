@@ -117,11 +117,22 @@ let package = Package(
             [
                 protobuf, "Time", "Addresses", "TURN", "Bus", "Messages", "Store", "ServiceKit", logging, lifecycle,
             ])
-        + [.target(name: "MediaInterface", path: "Services/sfu-node/MediaInterface", swiftSettings: strict)]
+        + [
+            .target(name: "MediaInterface", path: "Services/sfu-node/MediaInterface", swiftSettings: strict),
+            .target(
+                name: "SFUMedia",
+                dependencies: [
+                    "Time", "Bytes", "Addresses", "STUN", "RTP", "SDP", "ICE", "DTLS", "SRTP", "CongestionControl",
+                    "PacketIO", "MediaInterface",
+                ], path: "Services/sfu-node/Media", exclude: ["README.md"], swiftSettings: strict),
+        ]
         + service(
             "sfu-node", "SFUNode",
-            ["MediaInterface", "Time", "Bus", "Messages", "ServiceKit", "Attachment", logging, lifecycle],
-            exclude: ["MediaInterface"])
+            [
+                "MediaInterface", "SFUMedia", "Time", "Addresses", "Bus", "Messages", "ServiceKit", "Attachment",
+                logging,
+                lifecycle,
+            ], exclude: ["Media", "MediaInterface"])
         + service(
             "signal", "Signal",
             nio + [
@@ -182,6 +193,16 @@ let package = Package(
             tests(
                 "Registry",
                 ["Attachment", "TURN", "ServiceKit", "Bus", "Messages", "Store", "Time", logging, "RedisServer"]),
+            .target(
+                name: "MediaClient",
+                dependencies: ["Time", "Addresses", "ICE", "DTLS", "SRTP", "SDP"], path: "Tests/Support/MediaClient",
+                swiftSettings: strict),
+            tests(
+                "SFUMedia",
+                [
+                    "MediaClient", "MediaInterface", "PacketIO", "RTP", "SDP", "ICE", "DTLS", "Addresses", "Bytes",
+                    "Time",
+                ]),
             tests("SFUNode", ["MediaInterface", "Bus", "Messages", "Time", logging]),
             tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
             tests("Turn", ["TURNServer", "STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),

@@ -1,8 +1,10 @@
+import Addresses
 import Attachment
 import Bus
 import Logging
 import MediaInterface
 import Messages
+import SFUMedia
 public import ServiceKit
 public import ServiceLifecycle
 import Time
@@ -25,9 +27,13 @@ public enum SFUNode {
         var limits = RoomLimits()
         limits.rooms = context.configuration[SFUNodeKeys.maxRooms]
         limits.members = context.configuration[SFUNodeKeys.maxMembers]
-        let media = NoMedia()
-        let host = RoomHost(limits: limits) { Moment(instant: MonotonicClock.now, wall: .now) }
+        let notices = MediaNotices()
+        let media = try MediaHost(places(context), notices: notices)
+        let host = RoomHost(limits: limits, notices: notices) { Moment(instant: MonotonicClock.now, wall: .now) }
         RoomMetrics.register(host: host, in: context.metrics)
+        MediaMetrics.register(media: media, in: context.metrics)
+        context.logger.info(
+            "media is taken", metadata: ["addresses": "\(media.endpoints.map { "\($0)" }.joined(separator: " "))"])
 
         let listen = try context.busListen.map { try BusAddress(parsing: $0) }
         var router = BusRouter()
@@ -48,11 +54,20 @@ public enum SFUNode {
                 }
             })
         return [
-            RoomsPart(host: host), MediaPart(host: host, media: media), BusPart(server: server),
+            RoomsPart(host: host), MediaLoopsPart(media: media), MediaPart(host: host, media: media),
+            BusPart(server: server),
             AttachmentPart(attachment: attachment),
             ReleasePart(host: host, attachment: attachment, node: context.id, logger: context.logger),
             DrainPart(host: host, attachment: attachment),
         ]
+    }
+
+    /// Where media is taken, and what clients are told.
+    private static func places(_ context: ServiceContext) -> MediaHost.Places {
+        MediaHost.Places(
+            listen: context.configuration[SFUNodeKeys.mediaListen].compactMap { Endpoint($0) },
+            announced: context.configuration[SFUNodeKeys.mediaAddress].compactMap { IPAddress($0) },
+            workers: context.configuration[SFUNodeKeys.mediaWorkers])
     }
 
     private static func node(

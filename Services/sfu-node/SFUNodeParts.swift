@@ -3,6 +3,7 @@ import Bus
 import Logging
 import MediaInterface
 import Messages
+import SFUMedia
 import ServiceKit
 import ServiceLifecycle
 
@@ -14,6 +15,21 @@ struct RoomsPart: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await host.run() }
+    }
+}
+
+/// Carries media, until the rooms' readers are gone.
+struct MediaLoopsPart: Service {
+    let media: MediaHost
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            do {
+                try await media.run()
+            } catch is CancellationError {
+                // That is how it ends.
+            }
+        }
     }
 }
 

@@ -15,6 +15,10 @@ struct ClusterOptions: ParsableArguments {
         help: "TURN over TLS of the first turn server, with --certificate; the next ones take the following ports.")
     var turnTlsPort = 5349
     @Option(
+        help: "Media port of the first sfu-node, UDP and TCP; the next ones take the following ports. 0: any free ones."
+    )
+    var mediaPort = 0
+    @Option(
         help: "Certificate chain (PEM) of pages and TURN over TLS; signal makes its own unless given, turn does not.")
     var certificate: String?
     @Option(help: "Private key (PEM) of the certificate.") var privateKey: String?

@@ -86,7 +86,8 @@ struct Plan: Sendable {
                     ["--redis", redis, "--turn-secret-file", "\(runPath)/\(Self.secretName)"] + expected))
         }
         for number in 1...options.nodes {
-            programs.append(service(.sfuNode, "sfu-\(number)", ["--registry", registries]))
+            programs.append(
+                service(.sfuNode, "sfu-\(number)", ["--registry", registries] + Self.mediaAddresses(options, number)))
         }
         let tls = options.certificate.map { ["--certificate", absolutePath($0)] } ?? []
         let key = options.privateKey.map { ["--private-key", absolutePath($0)] } ?? []
@@ -117,6 +118,13 @@ struct Plan: Sendable {
     }
 
     static let secretName = "turn-secret"
+
+    /// Where a node takes media, and what clients are told: this host as others see it, and as itself does.
+    private static func mediaAddresses(_ options: ClusterOptions, _ number: Int) -> [String] {
+        let port = options.mediaPort == 0 ? 0 : options.mediaPort + number - 1
+        let hosts = (outwardAddress().map { [$0] } ?? []) + ["127.0.0.1"]
+        return ["--media-listen", "0.0.0.0:\(port)", "--media-address", hosts.joined(separator: ",")]
+    }
 
     /// Where a turn server listens, and what clients are told: this host as itself sees it, and as others do.
     private static func turnAddresses(_ options: ClusterOptions, _ number: Int) -> [String] {

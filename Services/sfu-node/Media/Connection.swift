@@ -1,0 +1,68 @@
+import CongestionControl
+import DTLS
+import ICE
+import MediaInterface
+import RTP
+import SDP
+import SRTP
+import Time
+
+/// One member's connection: its protocol machines, what it publishes and what it is sent.
+struct Connection: ~Copyable {
+    /// Who it is.
+    let member: MediaMember
+    /// The room, by its number in the lane.
+    let room: Int
+    /// Our own source of reports.
+    let reportSSRC: SSRC
+
+    // MARK: The transport
+
+    var ice: ICELiteAgent
+    var dtls: DTLSConnection
+    /// Both stand once DTLS does.
+    var opener: SRTPOpener?
+    var sealer: SRTPSealer?
+    /// Under which this connection is known in the lane's tables.
+    var ufrags: [ICEUfrag] = []
+    var paths: [ICEPath] = []
+    /// Where packets go.
+    var path: ICEPath?
+
+    // MARK: What was agreed
+
+    var session: NegotiatedSession
+    /// Of the newest offer, and of the newest answer that the client applied.
+    var number: UInt64
+    var appliedNumber: UInt64 = 0
+    var maySend: Bool
+    /// Header extensions as this client numbers them. BUNDLE makes them one numbering (RFC 8843 §9.2).
+    var extensions: HeaderExtensionMap
+    var published: [MediaTrack] = []
+    /// What the client shows; nil until it says so.
+    var tiles: [MediaTile]?
+
+    // MARK: What goes through it
+
+    /// Numbers in the lane's slabs.
+    var sources: [Int] = []
+    var slots: [Int] = []
+    /// Sources of its packets that were learned, so that they can be forgotten.
+    var ssrcs: [SSRC] = []
+    var mapVersion: UInt64 = 0
+    var slotsWanted = 0
+    var mapped: [MediaSlot] = []
+
+    // MARK: Reports and estimates
+
+    var clock = PublisherClock()
+    var arrivals: TransportFeedbackBuilder
+    var feedbackAt: Instant
+    var reportAt: Instant
+    var downlink: Downlink
+    var quality = MediaQuality(paused: [], layers: [], downBitsPerSecond: 0)
+    var lastFIR: [SSRC: UInt8] = [:]
+
+    /// Packets may be sent: DTLS stands, there is a way, and the client applied an answer.
+    var isOpen: Bool { sealer != nil && path != nil && appliedNumber > 0 }
+}

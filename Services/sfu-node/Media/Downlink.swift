@@ -1,0 +1,140 @@
+import CongestionControl
+import RTP
+import Time
+
+/// What goes to one member: the numbers of its packets, what came of them, and what that leaves room for.
+struct Downlink: ~Copyable {
+    private var log = TransportFeedbackLog()
+    private var estimator: BandwidthEstimator
+    private var allocator = LayerAllocator()
+    private(set) var prober: Prober
+    /// Of the client's reports; 100 ms until there is one.
+    var roundTrip = Interval.milliseconds(100)
+    /// When layers are chosen again.
+    var chooseAt: Instant
+    /// The client answers with transport-wide feedback: without, nothing is known, and nothing is held back but by REMB.
+    private(set) var isMeasured = false
+    private var remb: BitRate?
+
+    init(now: Instant) {
+        var settings = BandwidthEstimator.Settings()
+        settings.start = .megabitsPerSecond(1)
+        estimator = BandwidthEstimator(settings: settings, now: now)
+        prober = Prober(now: now)
+        chooseAt = now
+    }
+
+    /// Bits a second.
+    var estimate: Int64 {
+        if isMeasured { return estimator.estimate.bitsPerSecond }
+        return (remb ?? .megabitsPerSecond(20)).bitsPerSecond
+    }
+
+    /// The transport-wide number of a packet that is about to leave with `bytes` of payload.
+    @inline(__always)
+    mutating func send(bytes: Int, now: Instant) -> UInt16 {
+        let size = ByteCount(bytes)
+        estimator.sent(size, now: now)
+        prober.sent(size, now: now)
+        return log.send(size, probe: prober.cluster?.id, now: now)
+    }
+
+    mutating func receive(_ feedback: TransportFeedback, now: Instant) {
+        isMeasured = true
+        log.beginFeedback(now: now)
+        feedback.forEach { number, arrival in log.receive(number.rawValue, arrival: arrival) }
+        estimator.receive(log.results, now: now)
+        if let measured = estimator.roundTrip { roundTrip = measured }
+    }
+
+    /// REMB: what the client thinks its link takes.
+    mutating func cap(_ bitRate: UInt64, now: Instant) {
+        let rate = BitRate(bitsPerSecond: Int64(clamping: bitRate))
+        remb = rate
+        estimator.receive(maximum: rate, now: now)
+    }
+
+    /// Call each 200 ms.
+    mutating func timeout(now: Instant) {
+        if let due = estimator.nextDeadline, due <= now { estimator.timeout(now: now) }
+    }
+
+    /// While a probe goes out: when its next part is due.
+    var probeDeadline: Instant? { prober.cluster == nil ? nil : prober.nextDeadline }
+
+    /// What may leave now to find out whether there is more room.
+    mutating func probe(now: Instant) -> Int? {
+        guard isMeasured, let due = prober.nextDeadline, due <= now, let step = prober.timeout(now: now) else {
+            return nil
+        }
+        return step.byteCount.count
+    }
+
+    // MARK: Layers
+
+    struct LayerRequest {
+        var track: Int
+        /// Its place among the layers that were agreed, the lowest first: it stays when another layer stops.
+        var place: Int
+        var rate: Int
+        var width: Int
+        var height: Int
+    }
+
+    /// One picture that a member shows.
+    struct Request {
+        var slot: Int
+        var source: Int
+        var width: Int
+        var height: Int
+        /// Those that flow, lowest first.
+        var layers: [LayerRequest]
+    }
+
+    struct Choice {
+        var slot: Int
+        /// Nil: paused.
+        var track: Int?
+    }
+
+    mutating func choose(_ requests: [Request], sound: Int, now: Instant) -> [Choice] {
+        let tiles = requests.map { request in
+            Tile(
+                id: TileID(rawValue: UInt64(request.source)), width: request.width, height: request.height,
+                layers: request.layers.map { layer in
+                    Layer(
+                        id: LayerID(rawValue: UInt8(truncatingIfNeeded: layer.place)),
+                        // A layer that just began has no rate yet: what such a picture usually takes.
+                        bitRate: BitRate(bitsPerSecond: Int64(max(layer.rate, layer.width * layer.height / 4))),
+                        width: layer.width, height: layer.height)
+                })
+        }
+        let allocation = allocator.allocate(
+            estimate: BitRate(bitsPerSecond: estimate), sound: BitRate(bitsPerSecond: Int64(sound)), tiles: tiles,
+            now: now)
+        prober.receive(
+            estimate: BitRate(bitsPerSecond: estimate), wanted: allocation.wanted, isLimited: allocation.isLimited,
+            now: now)
+        var choices: [Choice] = []
+        for (request, made) in zip(requests, allocation.choices) {
+            switch made.choice {
+            case .layer(let id):
+                let layer = request.layers.first { $0.place == Int(id.rawValue) }
+                choices.append(Choice(slot: request.slot, track: layer?.track))
+            case .paused: choices.append(Choice(slot: request.slot, track: nil))
+            }
+        }
+        return choices
+    }
+
+    /// Of layers counted from the lowest, each half as high as the next and the best 720 lines, the one a tile of this height wants.
+    static func wantedRank(height: Int, layers: Int) -> Int {
+        var rank = layers - 1
+        var lines = 720
+        while rank > 0, height <= lines / 2 {
+            rank -= 1
+            lines /= 2
+        }
+        return rank
+    }
+}

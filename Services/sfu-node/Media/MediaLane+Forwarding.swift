@@ -1,0 +1,224 @@
+import Bytes
+import ICE
+import MediaInterface
+import PacketIO
+import RTP
+import SRTP
+import Time
+
+// What goes out: rewritten for each receiver, sealed where it leaves from.
+extension MediaLane {
+    /// Sends on a path what `write` writes from its start on. Over TCP the length goes before it (RFC 4571).
+    @inline(__always)
+    mutating func send(
+        _ path: ICEPath, _ out: inout LoopIO, _ write: (inout MediaLane, inout OutputRawSpan, Int) -> Void
+    ) {
+        switch path.transport {
+        case .udp:
+            out.append(socket: SocketID(path.socket), from: path.local, to: path.remote) { output in
+                write(&self, &output, 0)
+            }
+        case .tcp:
+            _ = out.write(stream: StreamID(path.socket)) { output in
+                // Room for the length, known afterwards.
+                guard (try? output.write(UInt16(0))) != nil else { return }
+                write(&self, &output, 2)
+                let length = output.byteCount - 2
+                guard length > 0 else { return output.removeAll() }
+                var bytes = output.mutableBytes
+                bytes.store(UInt16(truncatingIfNeeded: length), at: 0)
+            }
+        }
+    }
+
+    /// A track's packet goes to every slot that shows it, and may be the key frame that others wait for.
+    @inline(__always)
+    mutating func forward(
+        _ packet: RTPPacket, _ places: ExtensionPlaces, _ track: Int, _ out: inout LoopIO, _ now: Instant
+    ) {
+        let source = tracks[track].source
+        guard !sources[source].subscribers.isEmpty, !sources[source].isSilenced else { return }
+        let codec = tracks[track].codec
+        var isKeyFrame = false
+        var vp8: VP8Descriptor?
+        if tracks[track].isVideo {
+            if codec == .vp8 { vp8 = VP8Descriptor(parsing: packet.payload) }
+            isKeyFrame = codec.isKeyFrameStart(
+                packet.payload, dependencyDescriptor: places.value(.dependencyDescriptor, in: packet.bytes))
+            if isKeyFrame {
+                tracks[track].needsKeyFrame = false
+                if let vp8, let size = vp8.pictureSize(in: packet.payload) {
+                    (tracks[track].width, tracks[track].height) = size
+                }
+            }
+        }
+        for number in sources[source].subscribers.indices {
+            let slot = sources[source].subscribers[number]
+            if slots[slot].current != track {
+                guard slots[slot].target == track, isKeyFrame || !slots[slot].isVideo else { continue }
+                let equivalent = begin(slot, track, packet.header.timestamp)
+                forward(packet, places, vp8, codec, equivalent, to: slot, &out, now)
+            } else {
+                forward(packet, places, vp8, codec, nil, to: slot, &out, now)
+            }
+        }
+    }
+
+    /// The slot shows this track from its next packet on. Returns that packet's time on the clock of the layer before.
+    private mutating func begin(_ slot: Int, _ track: Int, _ timestamp: RTPTimestamp) -> RTPTimestamp? {
+        // Another layer of the same picture may still be asked for again; another picture may not.
+        let before = slots[slot].current.flatMap { tracks[$0].source == tracks[track].source ? $0 : nil }
+        slots[slot].rewriter.switchSource(to: tracks[track].ssrc, keepingHistory: before != nil)
+        slots[slot].current = track
+        slots[slot].reportAt = .zero
+        return before.flatMap { tracks[track].clock.translate(timestamp, to: tracks[$0].clock) }
+    }
+
+    @inline(__always)
+    private mutating func forward(
+        _ packet: RTPPacket, _ places: ExtensionPlaces, _ vp8: VP8Descriptor?, _ codec: MediaCodec,
+        _ equivalent: RTPTimestamp?, to slot: Int, _ out: inout LoopIO, _ now: Instant
+    ) {
+        let index = slots[slot].connection
+        guard connections[index].isOpen, let path = connections[index].path else { return counters.drop(.notOpen) }
+        guard let numbering = slots[slot].codec(codec) else { return counters.drop(.noCodec) }
+        var outgoing: OutgoingRTP
+        switch slots[slot].rewriter.rewrite(packet.header, vp8: vp8, equivalent: equivalent, now: now) {
+        case .forward(let rewritten): outgoing = rewritten
+        case .fill(var filling):
+            filling.payloadType = numbering.payloadType
+            return pad(filling, byteCount: 1, slot, index, path, &out, now)
+        case .drop(.sourceJumped):
+            // Nobody could follow: on with the next key frame.
+            slots[slot].target = slots[slot].current
+            if let track = slots[slot].current { wantKeyFrame(track) }
+            slots[slot].current = nil
+            return counters.drop(.late)
+        case .drop(.notCurrentSource), .drop(.beforeSwitch): return counters.drop(.beforeSwitch)
+        case .drop(.skipped): return
+        case .drop: return counters.drop(.late)
+        }
+        outgoing.payloadType = numbering.payloadType
+        transmit(packet, places, &outgoing, slot, index, path, &out, now)
+    }
+
+    /// Writes, seals and sends one packet to one receiver.
+    @inline(__always)
+    mutating func transmit(
+        _ packet: RTPPacket, _ places: ExtensionPlaces, _ outgoing: inout OutgoingRTP, _ slot: Int, _ index: Int,
+        _ path: ICEPath, _ out: inout LoopIO, _ now: Instant
+    ) {
+        // Before it is written: what sealing adds is known to be at most this.
+        let number = connections[index].downlink.send(bytes: packet.header.payloadByteCount + 56, now: now)
+        outgoing.transportSequenceNumber = SequenceNumber(rawValue: number)
+        outgoing.absoluteSendTime = AbsoluteSendTime(now)
+        let written = outgoing
+        var sent = 0
+        send(path, &out) { lane, output, start in
+            do {
+                _ = try packet.write(written, from: places, for: lane.slots[slot].extensions, to: &output)
+                try lane.connections[index].sealer?.sealRTP(&output, from: start)
+                sent = output.byteCount - start
+            } catch {
+                lane.counters.drop(.noRoom)
+                output.removeAll()
+            }
+        }
+        guard sent > 0 else { return }
+        counters.forwarded += 1
+    }
+
+    /// Sends again what a receiver misses.
+    mutating func retransmit(_ number: SequenceNumber, _ slot: Int, _ out: inout LoopIO, _ now: Instant) {
+        let index = slots[slot].connection
+        guard connections[index].isOpen, let path = connections[index].path, let source = slots[slot].source,
+            let current = slots[slot].current,
+            let repair = slots[slot].codec(tracks[current].codec)?.rtxPayloadType
+        else { return }
+        switch slots[slot].rewriter.retransmission(of: number) {
+        case .notYet, .gone: return
+        case .fill(let filling):
+            guard var outgoing = slots[slot].rtx?.wrap(filling) else { return }
+            outgoing.payloadType = repair
+            pad(outgoing, byteCount: 1, slot, index, path, &out, now)
+        case .packet(let origin):
+            for track in sources[source].tracks where tracks[track].ssrc == origin.source {
+                // The ring's bytes must stay where they are while they are written: taken out for the time being.
+                guard let ring = tracks[track].ring.take() else { return }
+                resend(origin, from: ring, track, repair, slot, path, &out, now)
+                tracks[track].ring = consume ring
+                return
+            }
+        }
+    }
+
+    private mutating func resend(
+        _ origin: PacketOrigin, from ring: borrowing PacketRing, _ track: Int, _ repair: PayloadType, _ slot: Int,
+        _ path: ICEPath, _ out: inout LoopIO, _ now: Instant
+    ) {
+        guard let bytes = ring.packet(origin.sequenceNumber), let packet = try? RTPPacket(parsing: bytes),
+            var outgoing = slots[slot].rtx?.wrap(origin.outgoing(for: packet.header))
+        else { return }
+        outgoing.payloadType = repair
+        let places = packet.extensions(connections[tracks[track].connection].extensions)
+        transmit(packet, places, &outgoing, slot, slots[slot].connection, path, &out, now)
+        counters.retransmitted += 1
+    }
+
+    /// Sends a packet of mere padding.
+    private mutating func pad(
+        _ outgoing: OutgoingRTP, byteCount: Int, _ slot: Int, _ index: Int, _ path: ICEPath, _ out: inout LoopIO,
+        _ now: Instant
+    ) {
+        var outgoing = outgoing
+        let number = connections[index].downlink.send(bytes: byteCount + 56, now: now)
+        outgoing.transportSequenceNumber = SequenceNumber(rawValue: number)
+        outgoing.absoluteSendTime = AbsoluteSendTime(now)
+        let written = outgoing
+        send(path, &out) { lane, output, start in
+            do {
+                _ = try RTPPacket.writePadding(
+                    written, byteCount: byteCount, for: lane.slots[slot].extensions, to: &output)
+                try lane.connections[index].sealer?.sealRTP(&output, from: start)
+            } catch {
+                output.removeAll()
+            }
+        }
+    }
+
+    /// Sends padding, to find out whether the downlink takes more: on a repair stream, where it disturbs nothing.
+    mutating func probe(_ index: Int, _ bytes: Int, _ out: inout LoopIO, _ now: Instant) {
+        guard connections[index].isOpen, let path = connections[index].path else { return }
+        for slot in connections[index].slots where slots[slot].isVideo {
+            guard let track = slots[slot].current,
+                let payloadType = slots[slot].codec(tracks[track].codec)?.rtxPayloadType
+            else { continue }
+            var left = bytes
+            while left > 0 {
+                let count = min(255, left)
+                left -= count + 56
+                let timestamp = slots[slot].rewriter.timestamp(at: now)
+                guard var outgoing = slots[slot].rtx?.nextPadding(timestamp: timestamp) else { return }
+                outgoing.payloadType = payloadType
+                pad(outgoing, byteCount: count, slot, index, path, &out, now)
+            }
+            return
+        }
+    }
+
+    /// Sends a report or a wish, sealed.
+    mutating func sendRTCP(
+        _ index: Int, _ out: inout LoopIO, _ write: (inout OutputRawSpan) throws(RTPError) -> Void
+    ) {
+        guard let path = connections[index].path, connections[index].sealer != nil else { return }
+        send(path, &out) { lane, output, start in
+            do {
+                try write(&output)
+                guard output.byteCount > start else { return output.removeAll() }
+                try lane.connections[index].sealer?.sealRTCP(&output, from: start)
+            } catch {
+                output.removeAll()
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import MediaInterface
+import RTP
+import SDP
+import Time
+
+/// One thing a member sends: its microphone, its camera, … One m-line of its offer.
+struct Source: ~Copyable {
+    let connection: Int
+    let mid: StreamLabel
+    let isVideo: Bool
+    /// What the client said it is; nil until then.
+    var kind: MediaSource?
+    var isMuted = false
+    /// A host muted it: nothing goes on until it is published anew.
+    var isSilenced = false
+    /// Its layers, lowest first; one where there is no simulcast.
+    var tracks: [Int] = []
+    /// The client's names of them in the order of its offer, best first as browsers write them.
+    var rids: [StreamLabel] = []
+    /// Slots that show it.
+    var subscribers: [Int] = []
+    /// Layers the client was told to send, by name; nil: it was told nothing yet.
+    var activeLayers: [String]?
+    /// A layer is paused only after nobody took it for a while.
+    var layersShrinkAt: Instant?
+}
+
+/// One stream of packets that a member sends: a source's only one, or one of its layers.
+struct Track: ~Copyable {
+    let source: Int
+    let connection: Int
+    let ssrc: SSRC
+    let rid: StreamLabel?
+    let isVideo: Bool
+    let clockRate: UInt32
+    var codec: MediaCodec
+    var payloadType: PayloadType
+    /// Its repair stream, once known.
+    var rtx: SSRC?
+
+    var statistics: ReceptionStatistics
+    var losses: LossDetector?
+    var ring: PacketRing?
+    var clock: SenderReportClock
+    var rate = RateMeter()
+    var lastPacketAt: Instant
+    /// Of its pictures; what such a layer usually has until a key frame tells.
+    var width: Int
+    var height: Int
+
+    /// When a key frame was asked for last, and whether one is still awaited.
+    var keyFrameAskedAt: Instant?
+    var needsKeyFrame = false
+    var firSequence: UInt8 = 0
+}
+
+/// A receive-only m-line of a client: what it is sent there changes, its SSRC, sequence numbers and times go on.
+struct Slot: ~Copyable {
+    /// How one codec is numbered here.
+    struct Codec {
+        var codec: MediaCodec
+        var payloadType: PayloadType
+        var rtxPayloadType: PayloadType?
+    }
+
+    let connection: Int
+    let mid: String
+    let ordinal: Int
+    let isVideo: Bool
+    let ssrc: SSRC
+    let cname: [UInt8]
+    var codecs: [Codec]
+    var extensions: ReceiverExtensions
+    var rewriter: StreamRewriter
+    var rtx: RTXStream?
+
+    /// What it shows: a source's number; nil: nothing.
+    var source: Int?
+    /// The track whose packets it forwards, and the one it is about to.
+    var current: Int?
+    var target: Int?
+    /// Why nothing is sent though there is something to show.
+    var pause: MediaPauseReason?
+    var width = 0
+    var height = 0
+
+    var reportAt: Instant
+
+    func codec(_ codec: MediaCodec) -> Codec? {
+        for each in codecs where each.codec == codec { return each }
+        return nil
+    }
+}
+
+/// A room's part in a lane.
+struct MediaRoomState: ~Copyable {
+    let room: MediaRoom
+    var connections: [Int] = []
+    var speakers = SpeakerDetector()
+    var speakersAt: Instant
+    var toldLevels: [MediaLevel] = []
+    /// Slots are to be given out anew.
+    var needsMapping = false
+}
+
+/// Bits a second over about the last second, in buckets of 100 ms.
+struct RateMeter {
+    private static let bucket = Interval.milliseconds(100)
+
+    private var buckets = SIMD16<UInt32>(repeating: 0)
+    private var newest: Int64 = 0
+
+    mutating func add(bytes: Int, now: Instant) {
+        advance(now)
+        buckets[Int(newest % 16)] &+= UInt32(truncatingIfNeeded: bytes)
+    }
+
+    /// 0 for a stream that stopped a second ago.
+    mutating func bitsPerSecond(now: Instant) -> Int {
+        advance(now)
+        var bytes: UInt32 = 0
+        // The newest bucket is not full yet.
+        for age in 1...10 { bytes &+= buckets[Int((newest + 16 - Int64(age)) % 16)] }
+        return Int(bytes) * 8
+    }
+
+    private mutating func advance(_ now: Instant) {
+        let current = max(0, now.nanoseconds / RateMeter.bucket.nanoseconds)
+        guard current > newest else { return }
+        for number in (max(newest + 1, current - 15))...current { buckets[Int(number % 16)] = 0 }
+        newest = current
+    }
+}
