@@ -244,7 +244,13 @@ extension Door {
         request.member = member(stay, session)
         request.kind = stay.isCall ? .call : .room
         request.topology = RoomTexts.topology(stay.topology)
-        request.reassert = known
+        // Where the registry still names the place whose stream ended, its node lives and has the room, or was restarted within
+        // a moment: that one would make an empty room in the old epoch. It says that it knows none, and the registry is asked again.
+        if placement.epoch == known.epoch {
+            request.mustExist = true
+        } else {
+            request.reassert = known
+        }
         do {
             return try await client.join(request, options: CallOptions(timeout: .seconds(2))).state
         } catch {
