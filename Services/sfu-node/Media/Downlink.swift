@@ -19,6 +19,8 @@ struct Downlink: ~Copyable {
     init(now: Instant) {
         var settings = BandwidthEstimator.Settings()
         settings.start = .megabitsPerSecond(1)
+        // Sound and one small picture: below that the member hears nothing of use.
+        settings.min = .kilobitsPerSecond(100)
         estimator = BandwidthEstimator(settings: settings, now: now)
         prober = Prober(now: now)
         chooseAt = now

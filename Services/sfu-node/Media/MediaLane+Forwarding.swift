@@ -190,9 +190,8 @@ extension MediaLane {
     mutating func probe(_ index: Int, _ bytes: Int, _ out: inout LoopIO, _ now: Instant) {
         guard connections[index].isOpen, let path = connections[index].path else { return }
         for slot in connections[index].slots where slots[slot].isVideo {
-            guard let track = slots[slot].current,
-                let payloadType = slots[slot].codec(tracks[track].codec)?.rtxPayloadType
-            else { continue }
+            // Also where everything is paused: nothing else could tell that there is room again.
+            guard let payloadType = slots[slot].codecs.first?.rtxPayloadType else { continue }
             var left = bytes
             while left > 0 {
                 let count = min(255, left)
