@@ -31,8 +31,11 @@ extension Negotiator {
         // whole page) on a bundled m-line for which it finds no fingerprint, and aiortc wants ICE credentials on each.
         answer.transport = TransportAttributes(fingerprints: local.fingerprints, setup: .passive)
         for index in accepted { answer.media[index].transport.ice = local.ice }
-        answer.media[first].candidates = local.candidates
-        answer.media[first].hasEndOfCandidates = true
+        // On the first for browsers, on the last for aiortc 1.16, which keeps those of the last m-line of a bundle.
+        for index in [first, accepted.last ?? first] {
+            answer.media[index].candidates = local.candidates
+            answer.media[index].hasEndOfCandidates = true
+        }
         // RFC 8839 §4.2.1.2: the m-line itself names a candidate, for whoever knows no ICE.
         if let candidate = local.candidates.first(where: { $0.transport == .udp }) {
             answer.media[first].port = max(candidate.port, 1)
