@@ -9,6 +9,9 @@ internal import Time
     /// Ready descriptors a turn.
     static let eventLimit = 64
 
+    /// A burst is over after some turns, and a pause behind it would be a wake-up for nothing; a stream goes on.
+    private static let closeTurnsOfAStream = 16
+
     private var jobs: [UnownedJob] = []
     private let events: UnsafeMutablePointer<pio_event>
     /// How many descriptors are ready.
@@ -19,6 +22,8 @@ internal import Time
     private var timerAt: Instant?
     /// When the last turn began.
     private var began = Instant.zero
+    /// How many turns in a row followed closely.
+    private var closeTurns = 0
     /// Whether turns keep a distance.
     private var isPaced = false
 
@@ -70,8 +75,10 @@ internal import Time
     /// Whether to pause before the next turn. A wake-up costs several times what a packet does, so turns that follow closely are
     /// held apart; a pause is a wake-up itself, so where only one packet comes in it, there is no other.
     private mutating func keepsPace(_ pace: Interval, now: Instant, items: Int) -> Bool {
-        isPaced = isPaced ? items > 1 : items > 0 && now - began < pace / 2
+        closeTurns = items > 0 && now - began < pace / 2 ? closeTurns + 1 : 0
         began = now
+        isPaced = isPaced ? items > 1 : closeTurns >= LoopTurn.closeTurnsOfAStream
+        if isPaced { closeTurns = 0 }
         return isPaced
     }
 
