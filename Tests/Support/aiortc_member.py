@@ -9,7 +9,7 @@ import threading
 import time
 
 import numpy
-from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 from av import AudioFrame, VideoFrame
 
@@ -90,7 +90,8 @@ class Member:
             self.failure = failure
 
     async def _live(self) -> None:
-        connection = RTCPeerConnection()
+        # One transport, as the node has: otherwise aiortc keeps the candidates of its last sound m-line alone.
+        connection = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         tasks: list[asyncio.Task] = []
         connection.addTransceiver(Tone(self.hertz), direction="sendonly")
         connection.addTransceiver(Colour(self.colour), direction="sendonly")

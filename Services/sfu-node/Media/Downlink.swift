@@ -23,13 +23,32 @@ struct Downlink: ~Copyable {
         settings.min = .kilobitsPerSecond(100)
         estimator = BandwidthEstimator(settings: settings, now: now)
         prober = Prober(now: now)
+        fullUntil = .zero
         chooseAt = now
     }
 
+    /// Until when a full link is believed in, though nothing is lost and nothing waits.
+    private var fullUntil: Instant
+
     /// Bits a second.
     var estimate: Int64 {
-        if isMeasured { return estimator.estimate.bitsPerSecond }
-        return (remb ?? .megabitsPerSecond(20)).bitsPerSecond
+        guard isMeasured else { return (remb ?? .megabitsPerSecond(20)).bitsPerSecond }
+        return max(estimator.estimate, floor).bitsPerSecond
+    }
+
+    /// A link that holds no queue and loses nothing is not full: what looks so is a client that gets no processor for some
+    /// milliseconds. It keeps small pictures for some people.
+    private var floor: BitRate { fullUntil == .zero ? .kilobitsPerSecond(800) : .zero }
+
+    /// What the client's report says of the way to it.
+    mutating func report(roundTrip: Interval, fractionLost: UInt8, now: Instant) {
+        self.roundTrip = roundTrip
+        // 5% of loss, or a queue as long as shallow buffers of a slow link hold.
+        if fractionLost > 12 || roundTrip > .milliseconds(150) {
+            fullUntil = now + .seconds(20)
+        } else if now >= fullUntil {
+            fullUntil = .zero
+        }
     }
 
     /// The transport-wide number of a packet that is about to leave with `bytes` of payload.
@@ -46,7 +65,6 @@ struct Downlink: ~Copyable {
         log.beginFeedback(now: now)
         feedback.forEach { number, arrival in log.receive(number.rawValue, arrival: arrival) }
         estimator.receive(log.results, now: now)
-        if let measured = estimator.roundTrip { roundTrip = measured }
     }
 
     /// REMB: what the client thinks its link takes.

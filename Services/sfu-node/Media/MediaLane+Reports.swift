@@ -64,7 +64,8 @@ extension MediaLane {
         for number in 0..<packet.reportBlockCount {
             let block = packet.reportBlock(at: number)
             guard let slot = bySlotSSRC[block.ssrc], slots[slot].connection == index else { continue }
-            if let roundTrip = block.roundTrip(now: NTPTime(now)) { connections[index].downlink.roundTrip = roundTrip }
+            guard let roundTrip = block.roundTrip(now: NTPTime(now)) else { continue }
+            connections[index].downlink.report(roundTrip: roundTrip, fractionLost: block.fractionLost, now: now)
         }
     }
 
