@@ -24,7 +24,8 @@ public struct AnsweredSession: Sendable, Equatable {
         remoteFingerprints = transport.fingerprints.filter(\.isStrong)
         guard !remoteFingerprints.isEmpty else { throw .noFingerprint }
         setup = transport.setup ?? .active
-        candidates = answer.media.flatMap(\.candidates)
+        // The same stand on more than one m-line of the bundle.
+        candidates = answer.media.first { !$0.candidates.isEmpty }?.candidates ?? []
         isICELite = answer.isICELite
         media = []
         for (index, pair) in zip(offer.media, answer.media).enumerated() {
