@@ -103,7 +103,7 @@ extension MediaLane {
         let index = sources[source].connection
         guard connections[index].ssrcs.count < 48, let media = codec.kind.media else { return nil }
         let isVideo = sources[source].isVideo
-        // As browsers name them: the best first, each half of the one before.
+        // As pages of ours name them: the lowest first, each half as high as the next.
         let rids = sources[source].rids
         let rank = rid.flatMap { rids.firstIndex(of: $0) } ?? 0
         // 512 packets of 2.5 Mbit/s video are 2 s: more than any retransmission is worth waiting for.
@@ -114,12 +114,12 @@ extension MediaLane {
                 statistics: ReceptionStatistics(ssrc: ssrc, clockRate: codec.clockRate),
                 losses: isVideo ? LossDetector() : nil, ring: isVideo ? PacketRing(capacity: 512) : nil,
                 clock: SenderReportClock(clockRate: codec.clockRate), lastPacketAt: now,
-                width: 1_280 >> rank, height: 720 >> rank))
+                width: 1_280 >> max(0, rids.count - 1 - rank), height: 720 >> max(0, rids.count - 1 - rank)))
         // Lowest layer first.
         var at = 0
         for other in sources[source].tracks {
             let otherRank = tracks[other].rid.flatMap { rids.firstIndex(of: $0) } ?? 0
-            if otherRank > rank { at += 1 }
+            if otherRank < rank { at += 1 }
         }
         sources[source].tracks.insert(track, at: at)
         byTrackSSRC[TrackKey(connection: index, ssrc: ssrc)] = TrackPlace(track: track, isRTX: false)

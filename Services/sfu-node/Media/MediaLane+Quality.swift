@@ -62,9 +62,7 @@ extension MediaLane {
             for track in sources[source].tracks where now - tracks[track].lastPacketAt < .seconds(2) {
                 layers.append(
                     Downlink.LayerRequest(
-                        track: track,
-                        place: rids.count - 1
-                            - (tracks[track].rid.flatMap { rids.firstIndex(of: $0) } ?? rids.count - 1),
+                        track: track, place: tracks[track].rid.flatMap { rids.firstIndex(of: $0) } ?? 0,
                         rate: tracks[track].rate.bitsPerSecond(now: now), width: tracks[track].width,
                         height: tracks[track].height))
             }
@@ -134,12 +132,12 @@ extension MediaLane {
             // A large tile wants a layer that may be paused just now.
             if slots[slot].height > 0 {
                 let rank = Downlink.wantedRank(height: slots[slot].height, layers: rids.count)
-                taken[rids.count - 1 - rank] = true
+                taken[rank] = true
                 wantsMore = true
             }
         }
         // The lowest goes on: whoever comes gets something at once.
-        taken[rids.count - 1] = true
+        taken[0] = true
         let active = rids.indices.filter { taken[$0] }.map { "\(rids[$0])" }
         let told = sources[source].activeLayers
         guard active != told else {

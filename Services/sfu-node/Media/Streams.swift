@@ -15,7 +15,7 @@ struct Source: ~Copyable {
     var isSilenced = false
     /// Its layers, lowest first; one where there is no simulcast.
     var tracks: [Int] = []
-    /// The client's names of them in the order of its offer, best first as browsers write them.
+    /// The client's names of them in the order of its offer: the lowest first.
     var rids: [StreamLabel] = []
     /// Slots that show it.
     var subscribers: [Int] = []
