@@ -32,6 +32,7 @@ package actor RoomHost {
     var seats: [RoomID: RoomSeats] = [:]
     let mediaTeller: AsyncStream<MediaNews>.Continuation
     private var nextReader: UInt64 = 0
+    private var isEnding = false
     private var isGoingDown = false
     private var counted = Figures()
     private let published = Mutex(Figures())
@@ -86,12 +87,18 @@ package actor RoomHost {
     /// Whether it makes no more rooms.
     package var isDraining: Bool { table.isDraining }
 
-    /// Stops making rooms, or makes them again.
-    package func setDraining(_ draining: Bool) { table.isDraining = draining }
+    /// Stops making rooms, or makes them again. Once the process ends, nothing takes that back.
+    package func setDraining(_ draining: Bool) { table.isDraining = draining || isEnding }
+
+    /// The process ends: no rooms are made from here on.
+    package func beginEnding() {
+        isEnding = true
+        table.isDraining = true
+    }
 
     /// Sends all readers elsewhere, and whoever comes, for the process ends.
     package func dismissReaders() {
-        table.isDraining = true
+        beginEnding()
         isGoingDown = true
         for id in queues.keys { queues[id]?.finish(.goingDown) }
     }

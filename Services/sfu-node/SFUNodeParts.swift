@@ -120,7 +120,7 @@ struct DrainPart: Service {
 
     func run() async throws {
         try? await gracefulShutdown()
-        await host.setDraining(true)
+        await host.beginEnding()
         attachment.beat()
         // Time for that heartbeat to be there before signals ask the registry where their rooms should go.
         try? await Task.sleep(for: .milliseconds(100))

@@ -15,7 +15,7 @@ extension Door {
         async let ice = iceServers(session: key)
         let (person, name) = try await resolve(to, caller: session)
         let stay = session.stays[room] ?? newStay(session, id, room: room, media: media, isCall: true, topology: "auto")
-        let state = try await enter(session, room: room, stay: stay, mustExist: false, reassert: nil)
+        let state = try await enter(session, room: room, stay: stay, mustExist: false)
         var invite = Roost_Rooms_V1_InviteRequest()
         invite.room = room
         invite.byMemberID = stay.member
@@ -92,7 +92,7 @@ extension Door {
         async let ice = iceServers(session: key)
         do {
             stay.isOpen = false
-            let state = try await enter(session, room: room, stay: stay, mustExist: isCall, reassert: nil)
+            let state = try await enter(session, room: room, stay: stay, mustExist: isCall)
             stay.cursor = state.seq
             staysChanged(session)
             return entered(id, state, room, stay, ice: await ice)

@@ -134,7 +134,7 @@ extension Door {
                 continue
             }
             do {
-                let state = try await enter(session, room: room, stay: stay, mustExist: true, reassert: nil)
+                let state = try await enter(session, room: room, stay: stay, mustExist: true)
                 guard sessions[session.id] === session, session.stays[room] === stay else { continue }
                 stay.isOpen = true
                 if let position, position.epoch == state.epoch, position.seq <= state.seq {

@@ -31,7 +31,7 @@ extension Door {
 
     /// Joins a session's member to a room on the node that has it, and follows the room from there on.
     func enter(
-        _ session: Session, room: String, stay: Stay, mustExist: Bool, reassert: Roost_Rooms_V1_RoomState?
+        _ session: Session, room: String, stay: Stay, mustExist: Bool
     ) async throws -> Roost_Rooms_V1_RoomState {
         let deadline = MonotonicClock.now + Self.patience
         var dead: Roost_Registry_V1_Placement?
@@ -44,6 +44,9 @@ extension Door {
                 let reply = try await place(room, not: dead)
                 (placement, created) = (reply.placement, reply.created)
             }
+            // See `joinAgain`: a node restarted within a moment would make an empty room where others are on their way back in.
+            let known = hubs[room].flatMap { $0.isRecovering ? $0.replica.state : nil }
+            let isOldPlace = known?.epoch == placement.epoch
             do {
                 var request = Roost_Rooms_V1_JoinRequest()
                 request.room = room
@@ -52,7 +55,9 @@ extension Door {
                 request.kind = stay.isCall ? .call : .room
                 request.topology = RoomTexts.topology(stay.topology)
                 request.mustExist = mustExist
-                if let reassert { request.reassert = reassert }
+                if let known {
+                    if isOldPlace { request.mustExist = true } else { request.reassert = known }
+                }
                 let state = try await rooms(placement).join(request, options: Self.tryFor).state
                 guard sessions[session.id] === session else {
                     await leaveNode(room, member: stay.member, reason: .gone, placement: placement)
@@ -63,7 +68,7 @@ extension Door {
                 return state
             } catch let status as BusStatus {
                 let code = status.code
-                if code == .notFound, mustExist {
+                if code == .notFound, mustExist, !isOldPlace {
                     if created { await release(placement) }
                     throw status
                 }
