@@ -62,6 +62,39 @@ struct Connection: ~Copyable {
     var downlink: Downlink
     var quality = MediaQuality(paused: [], layers: [], downBitsPerSecond: 0)
     var lastFIR: [SSRC: UInt8] = [:]
+    /// What may be sent again: one report can ask for thousands of packets.
+    var repairs: Pacer
+    private var beginnings = 0
+    private var beginningsSince = Instant.zero
+
+    init(
+        _ setup: ConnectionSetup, room: Int, reportSSRC: SSRC, dtls: consuming DTLSConnection, now: Instant
+    ) {
+        member = setup.member
+        self.room = room
+        self.reportSSRC = reportSSRC
+        ice = ICELiteAgent(local: setup.localICE, remote: setup.remoteICE, now: now)
+        self.dtls = dtls
+        session = setup.session
+        number = setup.number
+        maySend = setup.maySend
+        extensions = HeaderExtensionMap()
+        arrivals = TransportFeedbackBuilder()
+        feedbackAt = now
+        reportAt = now
+        downlink = Downlink(now: now)
+        repairs = Pacer(rate: .megabitsPerSecond(1), burst: .milliseconds(300), now: now)
+    }
+
+    /// Whether another stream of packets may begin: 32 at once, as many again every ten seconds.
+    mutating func mayBegin(_ now: Instant) -> Bool {
+        if now - beginningsSince > .seconds(10) {
+            beginningsSince = now
+            beginnings = 0
+        }
+        beginnings += 1
+        return beginnings <= 32
+    }
 
     /// Packets may be sent: DTLS stands, there is a way, and the client applied an answer.
     var isOpen: Bool { sealer != nil && path != nil && appliedNumber > 0 }

@@ -93,9 +93,9 @@ struct Downlink: ~Copyable {
     // MARK: Layers
 
     struct LayerRequest {
-        var track: Int
         /// Its place among the layers that were agreed, the lowest first: it stays when another layer stops.
         var place: Int
+        /// Bits a second.
         var rate: Int
         var width: Int
         var height: Int
@@ -107,14 +107,14 @@ struct Downlink: ~Copyable {
         var source: Int
         var width: Int
         var height: Int
-        /// Those that flow, lowest first.
+        /// All that may be had, lowest first.
         var layers: [LayerRequest]
     }
 
     struct Choice {
         var slot: Int
-        /// Nil: paused.
-        var track: Int?
+        /// A layer; nil: paused.
+        var place: Int?
     }
 
     mutating func choose(_ requests: [Request], sound: Int, now: Instant) -> [Choice] {
@@ -124,8 +124,7 @@ struct Downlink: ~Copyable {
                 layers: request.layers.map { layer in
                     Layer(
                         id: LayerID(rawValue: UInt8(truncatingIfNeeded: layer.place)),
-                        // A layer that just began has no rate yet: what such a picture usually takes.
-                        bitRate: BitRate(bitsPerSecond: Int64(max(layer.rate, layer.width * layer.height / 4))),
+                        bitRate: BitRate(bitsPerSecond: Int64(layer.rate)),
                         width: layer.width, height: layer.height)
                 })
         }
@@ -138,23 +137,10 @@ struct Downlink: ~Copyable {
         var choices: [Choice] = []
         for (request, made) in zip(requests, allocation.choices) {
             switch made.choice {
-            case .layer(let id):
-                let layer = request.layers.first { $0.place == Int(id.rawValue) }
-                choices.append(Choice(slot: request.slot, track: layer?.track))
-            case .paused: choices.append(Choice(slot: request.slot, track: nil))
+            case .layer(let id): choices.append(Choice(slot: request.slot, place: Int(id.rawValue)))
+            case .paused: choices.append(Choice(slot: request.slot, place: nil))
             }
         }
         return choices
-    }
-
-    /// Of layers counted from the lowest, each half as high as the next and the best 720 lines, the one a tile of this height wants.
-    static func wantedRank(height: Int, layers: Int) -> Int {
-        var rank = layers - 1
-        var lines = 720
-        while rank > 0, height <= lines / 2 {
-            rank -= 1
-            lines /= 2
-        }
-        return rank
     }
 }

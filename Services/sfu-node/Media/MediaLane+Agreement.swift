@@ -1,6 +1,7 @@
 import MediaInterface
 import RTP
 import SDP
+import SRTP
 import Time
 
 // What an offer and its answer mean for sources and slots.
@@ -101,25 +102,24 @@ extension MediaLane {
         _ source: Int, ssrc: SSRC, rid: StreamLabel?, codec: NegotiatedCodec, now: Instant
     ) -> Int? {
         let index = sources[source].connection
-        guard connections[index].ssrcs.count < 48, let media = codec.kind.media else { return nil }
+        guard connections[index].ssrcs.count < MediaLane.streamLimit, let media = codec.kind.media else { return nil }
         let isVideo = sources[source].isVideo
-        // As pages of ours name them: the lowest first, each half as high as the next.
-        let rids = sources[source].rids
-        let rank = rid.flatMap { rids.firstIndex(of: $0) } ?? 0
-        // 512 packets of 2.5 Mbit/s video are 2 s: more than any retransmission is worth waiting for.
+        let place = sources[source].place(of: rid)
+        let size = sources[source].usualSize(of: place)
+        // 512 packets of 2.5 Mbit/s video are 2 s: more than any retransmission is worth waiting for. A lower layer has fewer.
+        let capacity = max(64, 512 >> (sources[source].layerCount - 1 - place))
         let track = tracks.insert(
             Track(
                 source: source, connection: index, ssrc: ssrc, rid: rid, isVideo: isVideo, clockRate: codec.clockRate,
                 codec: media, payloadType: PayloadType(rawValue: codec.payloadType),
                 statistics: ReceptionStatistics(ssrc: ssrc, clockRate: codec.clockRate),
-                losses: isVideo ? LossDetector() : nil, ring: isVideo ? PacketRing(capacity: 512) : nil,
+                losses: isVideo ? LossDetector() : nil, ring: isVideo ? PacketRing(capacity: capacity) : nil,
                 clock: SenderReportClock(clockRate: codec.clockRate), lastPacketAt: now,
-                width: 1_280 >> max(0, rids.count - 1 - rank), height: 720 >> max(0, rids.count - 1 - rank)))
+                width: size.width, height: size.height))
         // Lowest layer first.
         var at = 0
         for other in sources[source].tracks {
-            let otherRank = tracks[other].rid.flatMap { rids.firstIndex(of: $0) } ?? 0
-            if otherRank < rank { at += 1 }
+            if sources[source].place(of: tracks[other].rid) < place { at += 1 }
         }
         sources[source].tracks.insert(track, at: at)
         byTrackSSRC[TrackKey(connection: index, ssrc: ssrc)] = TrackPlace(track: track, isRTX: false)
@@ -130,7 +130,9 @@ extension MediaLane {
 
     mutating func learn(rtx ssrc: SSRC, _ track: Int) {
         let index = tracks[track].connection
-        guard connections[index].ssrcs.count < 48 else { return }
+        // Another one than before: the old one would point to whatever comes under the track's number later.
+        if let old = tracks[track].rtx { forget(old, of: index) }
+        guard connections[index].ssrcs.count < MediaLane.streamLimit else { return }
         tracks[track].rtx = ssrc
         byTrackSSRC[TrackKey(connection: index, ssrc: ssrc)] = TrackPlace(track: track, isRTX: true)
         connections[index].ssrcs.append(ssrc)
@@ -138,13 +140,31 @@ extension MediaLane {
 
     mutating func remove(source: Int) {
         for slot in sources[source].subscribers { clear(slot) }
-        let index = sources[source].connection
-        for track in sources[source].tracks {
-            byTrackSSRC[TrackKey(connection: index, ssrc: tracks[track].ssrc)] = nil
-            if let rtx = tracks[track].rtx { byTrackSSRC[TrackKey(connection: index, ssrc: rtx)] = nil }
-            tracks.remove(track)
-        }
+        for track in sources[source].tracks { remove(track: track) }
         sources.remove(source)
+    }
+
+    private mutating func remove(track: Int) {
+        let index = tracks[track].connection
+        for ssrc in [tracks[track].ssrc, tracks[track].rtx].compactMap({ $0 }) { forget(ssrc, of: index) }
+        tracks.remove(track)
+    }
+
+    /// A track that another took the place of.
+    mutating func retire(_ track: Int) {
+        let source = tracks[track].source
+        for slot in sources[source].subscribers {
+            if slots[slot].current == track { slots[slot].current = nil }
+            if slots[slot].target == track { slots[slot].target = nil }
+        }
+        sources[source].tracks.removeAll { $0 == track }
+        remove(track: track)
+    }
+
+    private mutating func forget(_ ssrc: SSRC, of index: Int) {
+        byTrackSSRC[TrackKey(connection: index, ssrc: ssrc)] = nil
+        connections[index].ssrcs.removeAll { $0 == ssrc }
+        connections[index].opener?.forget(ssrc: ssrc.rawValue)
     }
 
     mutating func remove(slot: Int) {
@@ -159,6 +179,7 @@ extension MediaLane {
         slots[slot].source = nil
         slots[slot].current = nil
         slots[slot].target = nil
+        slots[slot].wish = nil
         slots[slot].pause = nil
     }
 }

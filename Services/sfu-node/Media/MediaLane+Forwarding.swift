@@ -1,4 +1,5 @@
 import Bytes
+import CongestionControl
 import ICE
 import MediaInterface
 import PacketIO
@@ -128,6 +129,9 @@ extension MediaLane {
         counters.forwarded += 1
     }
 
+    /// What a repair counts for, whatever it measures: it is asked before it is looked up.
+    private static let repairSize = ByteCount(1_200)
+
     /// Sends again what a receiver misses.
     mutating func retransmit(_ number: SequenceNumber, _ slot: Int, _ out: inout LoopIO, _ now: Instant) {
         let index = slots[slot].connection
@@ -135,6 +139,7 @@ extension MediaLane {
             let current = slots[slot].current,
             let repair = slots[slot].codec(tracks[current].codec)?.rtxPayloadType
         else { return }
+        guard connections[index].repairs.take(MediaLane.repairSize, now: now) else { return counters.drop(.tooMany) }
         switch slots[slot].rewriter.retransmission(of: number) {
         case .notYet, .gone: return
         case .fill(let filling):

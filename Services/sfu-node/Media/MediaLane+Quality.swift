@@ -1,3 +1,4 @@
+import CongestionControl
 import DTLS
 import ICE
 import MediaInterface
@@ -57,27 +58,46 @@ extension MediaLane {
                 for track in sources[source].tracks { sound += tracks[track].rate.bitsPerSecond(now: now) }
                 continue
             }
-            let rids = sources[source].rids
-            var layers: [Downlink.LayerRequest] = []
-            for track in sources[source].tracks where now - tracks[track].lastPacketAt < .seconds(2) {
-                layers.append(
-                    Downlink.LayerRequest(
-                        track: track, place: tracks[track].rid.flatMap { rids.firstIndex(of: $0) } ?? 0,
-                        rate: tracks[track].rate.bitsPerSecond(now: now), width: tracks[track].width,
-                        height: tracks[track].height))
-            }
+            let layers = layers(of: source, now)
             guard !layers.isEmpty else { continue }
             requests.append(
                 Downlink.Request(
                     slot: slot, source: source, width: slots[slot].width, height: slots[slot].height, layers: layers))
         }
+        let estimate = BitRate(bitsPerSecond: max(300_000, connections[index].downlink.estimate))
+        connections[index].repairs.setRate(estimate, now: now)
         for choice in connections[index].downlink.choose(requests, sound: sound, now: now) { take(choice, now) }
         tellQuality(index, now)
     }
 
+    /// A source's layers, also those that do not flow now: whoever wants one gets it from the sender.
+    private mutating func layers(of source: Int, _ now: Instant) -> [Downlink.LayerRequest] {
+        var layers: [Downlink.LayerRequest] = []
+        for place in 0..<sources[source].layerCount {
+            let size = sources[source].usualSize(of: place)
+            // A layer that never flowed: what such pictures usually take.
+            let rate = sources[source].usualRates[place]
+            layers.append(
+                Downlink.LayerRequest(
+                    place: place, rate: rate > 0 ? rate : size.width * size.height * 2, width: size.width,
+                    height: size.height))
+        }
+        var isAlive = false
+        for track in sources[source].tracks where tracks[track].flows(now) {
+            isAlive = true
+            let place = sources[source].place(of: tracks[track].rid)
+            let rate = max(tracks[track].rate.bitsPerSecond(now: now), tracks[track].width * tracks[track].height / 4)
+            sources[source].usualRates[place] = rate
+            layers[place] = Downlink.LayerRequest(
+                place: place, rate: rate, width: tracks[track].width, height: tracks[track].height)
+        }
+        return isAlive ? layers : []
+    }
+
     private mutating func take(_ choice: Downlink.Choice, _ now: Instant) {
         let slot = choice.slot
-        guard let track = choice.track else {
+        slots[slot].wish = choice.place
+        guard let place = choice.place, let source = slots[slot].source else {
             slots[slot].pause = .bandwidth
             slots[slot].rewriter.stop()
             slots[slot].current = nil
@@ -85,9 +105,14 @@ extension MediaLane {
             return
         }
         slots[slot].pause = nil
-        guard slots[slot].target != track || slots[slot].current == nil else { return }
-        slots[slot].target = track
-        if slots[slot].current != track { wantKeyFrame(track) }
+        // The layer itself, or until it flows the next lower one; any rather than none.
+        var best: Int?
+        for track in sources[source].tracks where tracks[track].flows(now) {
+            if best == nil || sources[source].place(of: tracks[track].rid) <= place { best = track }
+        }
+        guard let best, slots[slot].target != best || slots[slot].current == nil else { return }
+        slots[slot].target = best
+        if slots[slot].current != best { wantKeyFrame(best) }
     }
 
     private mutating func tellQuality(_ index: Int, _ now: Instant) {
@@ -124,16 +149,10 @@ extension MediaLane {
     private mutating func pauseLayers(source: Int, _ index: Int, _ now: Instant) {
         let rids = sources[source].rids
         var taken: [Bool] = Array(repeating: false, count: rids.count)
-        var wantsMore = false
         for slot in sources[source].subscribers {
+            if let place = slots[slot].wish { taken[place] = true }
             for track in [slots[slot].current, slots[slot].target].compactMap({ $0 }) {
-                if let rank = tracks[track].rid.flatMap({ rids.firstIndex(of: $0) }) { taken[rank] = true }
-            }
-            // A large tile wants a layer that may be paused just now.
-            if slots[slot].height > 0 {
-                let rank = Downlink.wantedRank(height: slots[slot].height, layers: rids.count)
-                taken[rank] = true
-                wantsMore = true
+                taken[sources[source].place(of: tracks[track].rid)] = true
             }
         }
         // The lowest goes on: whoever comes gets something at once.
@@ -144,8 +163,8 @@ extension MediaLane {
             sources[source].layersShrinkAt = nil
             return
         }
-        let grows = active.contains { !(told ?? []).contains($0) }
-        if !grows, !wantsMore || told != nil {
+        // What begins is told at once; what ends, when nobody came back to it for a while.
+        if let told, !active.contains(where: { !told.contains($0) }) {
             guard let due = sources[source].layersShrinkAt else {
                 sources[source].layersShrinkAt = now + MediaLane.layerHold
                 return

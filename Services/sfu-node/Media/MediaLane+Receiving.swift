@@ -245,6 +245,8 @@ extension MediaLane {
                 }
                 return nil
             }
+            // Each costs memory for its packets: a sender that changes its mind all the time is not followed.
+            guard connections[index].mayBegin(now) else { return nil }
             if let rid {
                 guard sources[source].rids.contains(rid) else { return nil }
                 // The same layer under another SSRC: the sender began anew.
@@ -256,22 +258,6 @@ extension MediaLane {
                 .map { TrackPlace(track: $0, isRTX: false) }
         }
         return nil
-    }
-
-    /// A track that another took the place of.
-    private mutating func retire(_ track: Int) {
-        let (index, source) = (tracks[track].connection, tracks[track].source)
-        for slot in sources[source].subscribers {
-            if slots[slot].current == track { slots[slot].current = nil }
-            if slots[slot].target == track { slots[slot].target = nil }
-        }
-        for ssrc in [tracks[track].ssrc, tracks[track].rtx].compactMap({ $0 }) {
-            byTrackSSRC[TrackKey(connection: index, ssrc: ssrc)] = nil
-            connections[index].ssrcs.removeAll { $0 == ssrc }
-            connections[index].opener?.forget(ssrc: ssrc.rawValue)
-        }
-        sources[source].tracks.removeAll { $0 == track }
-        tracks.remove(track)
     }
 
     private func media(_ index: Int, _ mid: StreamLabel) -> NegotiatedMedia? {

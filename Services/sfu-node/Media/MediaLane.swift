@@ -15,6 +15,8 @@ import Time
 struct MediaLane: ~Copyable {
     /// Connections on one worker: beyond what a core forwards.
     static let connectionLimit = 2_000
+    /// Streams of packets that one connection may send at once: four pictures of three layers with their repairs, and sound.
+    static let streamLimit = 48
 
     let dtls: DTLSContext
     let notices: MediaNotices
@@ -99,13 +101,9 @@ struct MediaLane: ~Copyable {
             throw .unavailable("no DTLS connection: \(error)")
         }
         let room = room(setup.member.room, now: now)
+        let reportSSRC = SSRC(rawValue: .random(in: 1 ... .max, using: &random))
         let index = connections.insert(
-            Connection(
-                member: setup.member, room: room, reportSSRC: SSRC(rawValue: .random(in: 1 ... .max, using: &random)),
-                ice: ICELiteAgent(local: setup.localICE, remote: setup.remoteICE, now: now), dtls: dtls,
-                session: setup.session, number: setup.number, maySend: setup.maySend,
-                extensions: HeaderExtensionMap(), arrivals: TransportFeedbackBuilder(), feedbackAt: now, reportAt: now,
-                downlink: Downlink(now: now)))
+            Connection(setup, room: room, reportSSRC: reportSSRC, dtls: dtls, now: now))
         byMember[setup.member] = index
         know(setup.localICE, index)
         rooms[room].connections.append(index)
@@ -198,7 +196,7 @@ struct MediaLane: ~Copyable {
 package struct MediaCounters: Sendable {
     package enum Drop: Int, CaseIterable, Sendable {
         case unknownPath, notOpen, forged, replayed, malformed, unknownTrack, mayNotSend, noCodec, beforeSwitch, late,
-            noRoom
+            noRoom, tooMany
     }
 
     package var connections = 0

@@ -11,18 +11,40 @@ struct Source: ~Copyable {
     /// What the client said it is; nil until then.
     var kind: MediaSource?
     var isMuted = false
+    /// What a layer takes when it flows, by its place; 0: it never did.
+    var usualRates: [Int]
     /// A host muted it: nothing goes on until it is published anew.
     var isSilenced = false
     /// Its layers, lowest first; one where there is no simulcast.
     var tracks: [Int] = []
     /// The client's names of them in the order of its offer: the lowest first.
-    var rids: [StreamLabel] = []
+    let rids: [StreamLabel]
     /// Slots that show it.
     var subscribers: [Int] = []
     /// Layers the client was told to send, by name; nil: it was told nothing yet.
     var activeLayers: [String]?
     /// A layer is paused only after nobody took it for a while.
     var layersShrinkAt: Instant?
+
+    init(connection: Int, mid: StreamLabel, isVideo: Bool, rids: [StreamLabel]) {
+        self.connection = connection
+        self.mid = mid
+        self.isVideo = isVideo
+        self.rids = rids
+        usualRates = Array(repeating: 0, count: max(1, rids.count))
+    }
+
+    /// How many layers it has.
+    var layerCount: Int { max(1, rids.count) }
+
+    /// A layer's place among them, the lowest 0.
+    func place(of rid: StreamLabel?) -> Int { rid.flatMap { rids.firstIndex(of: $0) } ?? 0 }
+
+    /// What the pictures of a layer usually measure: the best 720 lines, each below half of it.
+    func usualSize(of place: Int) -> (width: Int, height: Int) {
+        let halvings = max(0, layerCount - 1 - place)
+        return (1_280 >> halvings, 720 >> halvings)
+    }
 }
 
 /// One stream of packets that a member sends: a source's only one, or one of its layers.
@@ -51,7 +73,9 @@ struct Track: ~Copyable {
     /// When a key frame was asked for last, and whether one is still awaited.
     var keyFrameAskedAt: Instant?
     var needsKeyFrame = false
-    var firSequence: UInt8 = 0
+
+    /// Whether packets come: a layer that nobody takes is paused, and a browser that must save leaves out the highest.
+    func flows(_ now: Instant) -> Bool { now - lastPacketAt < .seconds(1) }
 }
 
 /// A receive-only m-line of a client: what it is sent there changes, its SSRC, sequence numbers and times go on.
@@ -79,6 +103,8 @@ struct Slot: ~Copyable {
     /// The track whose packets it forwards, and the one it is about to.
     var current: Int?
     var target: Int?
+    /// The layer that suits it, by its place; it may not flow, and is asked of the sender then.
+    var wish: Int?
     /// Why nothing is sent though there is something to show.
     var pause: MediaPauseReason?
     var width = 0

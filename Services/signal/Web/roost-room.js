@@ -12,7 +12,8 @@ const MOST_SLOTS = 49;
 const CAMERA_LAYERS = [
   { rid: "l", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
   { rid: "m", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-  { rid: "h", scaleResolutionDownBy: 1, maxBitrate: 1_800_000 },
+  // Nobody may have a tile for it: it begins when the node asks, so that a small computer encodes no more than is seen.
+  { rid: "h", scaleResolutionDownBy: 1, maxBitrate: 1_800_000, active: false },
 ];
 const SCREEN_BPS = 2_500_000;
 /** The protocol allows four views a second. */
