@@ -16,7 +16,7 @@ public enum SFUNodeKeys {
     public static let mediaListen: ConfigurationKey<[String]> = list(
         "media-listen",
         "Addresses for media, UDP and TCP, IPv6 in brackets; each worker takes the next port, port 0 is any free one.",
-        placeholder: "ADDRESS:PORT,…", default: ["0.0.0.0:0", "[::]:0"],
+        placeholder: "ADDRESS:PORT,…", default: ["0.0.0.0:20000", "[::]:20000"],
         expected: "expected addresses such as 0.0.0.0:20000 or [::]:20000, with commas between them"
     ) { Endpoint($0) != nil }
 
