@@ -16,6 +16,7 @@ from wire import Wire
 MAKERS: dict[str, Callable[[], Chromium | Firefox]] = {
     "chromium": Chromium,
     "firefox": Firefox,
+    "chromium calm": lambda: Chromium("calm"),
     "chromium refusing": lambda: Chromium("refusing"),
     "chromium deviceless": lambda: Chromium("deviceless"),
 }

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from page import serious_findings
-from rooms import enter, meets, sees_and_hears_all, tiles
+from rooms import MEDIA_PATIENCE, enter, meets, sees_and_hears_all, tiles
 from waiting import wait_until
 
 
@@ -22,30 +22,47 @@ def enters(browser, cluster, room):
 
 
 @pytest.mark.browser
-def test_a_chromium_and_a_firefox_see_and_hear_each_other(enters):
-    """Two, as two cores carry beside everything else: late frames of more browsers look like slow downloads. Three are aiortc's."""
-    ann, fay = enters("Ann"), enters("Fay", "firefox")
-    meets(ann, fay)
-    meets(fay, ann)
-    for tab in (ann, fay):
+def test_two_chromium_and_a_firefox_see_and_hear_each_other(enters):
+    people = [enters("Ann", "chromium calm"), enters("Bob", "chromium calm"), enters("Fay", "firefox")]
+    for tab in people:
+        meets(tab, *(other for other in people if other is not tab))
+    for tab in people:
         sees_and_hears_all(tab)
-    report = ann.report_where(lambda r: r["streams"]["down"] == 1 and r["streams"]["up"] == 1, "one stream goes up, one comes down")
+    report = people[0].report_where(lambda r: r["streams"]["down"] == 2 and r["streams"]["up"] == 1, "one stream goes up, two come down")
     assert report["topology"] == "sfu"
-    assert report["streams"]["theory"] == {"up": 1, "down": 1, "room": 4}
+    assert report["streams"]["theory"] == {"up": 1, "down": 2, "room": 9}
 
+
+@pytest.mark.browser
+def test_three_chromium_and_a_firefox_see_and_hear_each_other(enters):
+    people = [enters(name, "chromium calm") for name in ("Ann", "Bob", "Cem")] + [enters("Fay", "firefox")]
+    for tab in people:
+        meets(tab, *(other for other in people if other is not tab))
+    for tab in people:
+        # Four browsers without a graphics processor fill more than two cores: what is asked is that every picture moves.
+        sees_and_hears_all(tab, frames=3.0, pixels=320 * 180, timeout=2 * MEDIA_PATIENCE)
+    assert people[0].report()["streams"]["theory"] == {"up": 1, "down": 3, "room": 16}
+
+
+@pytest.mark.browser
+def test_who_reloads_is_back_within_three_seconds_and_who_leaves_is_gone_within_two(enters):
+    ann, bob = people = [enters("Ann"), enters("Bob")]
+    meets(ann, bob)
+    sees_and_hears_all(ann)
     began = time.monotonic()
-    ann.run("location.reload(); return true")
-    ann.report_where(lambda r: len(r["members"]) == 1 and all(m["state"] == "connected" for m in r["members"]), "back after a reload")
+    bob.run("location.reload(); return true")
+    bob.report_where(lambda r: [m["state"] for m in r["members"]] == ["connected"], "back after a reload")
     took = time.monotonic() - began
-    for tab in (ann, fay):
+    assert took < 3.0, f"back after {took:.1f} s"
+    for tab in people:
         sees_and_hears_all(tab)
-    assert took < 6.0, f"back after {took:.1f} s"
 
-    fay.click("Leave the room")
+    bob.click("Leave the room")
     left = time.monotonic()
-    wait_until(lambda: fay.name not in tiles(ann), f"{fay.name}'s tile is gone", 3.0)
-    assert time.monotonic() - left < 3.0
-    fay.sees("You left the room")
+    wait_until(lambda: bob.name not in tiles(ann), f"{bob.name}'s tile is gone", 5.0)
+    took = time.monotonic() - left
+    assert took < 2.0, f"{bob.name}'s tile was there for {took:.1f} s"
+    bob.sees("You left the room")
 
 
 @pytest.mark.browser

@@ -30,6 +30,8 @@ COMMON = [
 # What the browser says to a page that asks for camera and microphone.
 DEVICES = {
     "": ["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
+    # Fewer frames than the usual 30 a second: for many browsers on few processors.
+    "calm": ["--use-fake-device-for-media-stream=device-count=3,fps=20", "--use-fake-ui-for-media-stream"],
     "refusing": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"],
     "deviceless": ["--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"],
 }

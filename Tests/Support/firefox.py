@@ -25,6 +25,8 @@ PREFERENCES = {
     "media.autoplay.default": 0,
     # A made-up sound device: on a machine without one Firefox never starts Web Audio, and nothing could be measured.
     "media.cubeb.force_mock_context": True,
+    # There is no graphics processor: the page is painted by the processor, 60 times a second if it were let.
+    "layout.frame_rate": 20,
     # Nothing is fetched from elsewhere, and no page but ours opens.
     "app.normandy.enabled": False,
     "app.update.disabledForTesting": True,

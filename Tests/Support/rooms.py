@@ -24,7 +24,7 @@ def meets(tab: Tab, *others: Tab, timeout: float = MEDIA_PATIENCE) -> dict:
     return tab.report_where(lambda r: sorted(m["name"] for m in r["members"]) == names, f"{tab.name} meets {names}", timeout)
 
 
-def sees_and_hears_all(tab: Tab, frames: float = 10.0, timeout: float = MEDIA_PATIENCE) -> None:
+def sees_and_hears_all(tab: Tab, frames: float = 10.0, pixels: int = 320 * 240, timeout: float = MEDIA_PATIENCE) -> None:
     """Every other member's picture moves with over `frames` a second at 320x240 or better, and its sound rises above silence."""
     loud: set[str] = set()
 
@@ -38,7 +38,7 @@ def sees_and_hears_all(tab: Tab, frames: float = 10.0, timeout: float = MEDIA_PA
             video, was = m["video"], earlier.get(m["name"])
             loud.update([m["name"]] if m["audio"]["level"] > 0 else [])
             good = good and was is not None and video["framesDecoded"] - was["video"]["framesDecoded"] > frames * seconds
-            good = good and video["width"] * video["height"] >= 320 * 240 and m["name"] in loud
+            good = good and video["width"] * video["height"] >= pixels and m["name"] in loud
         return good
 
     wait_until(flows, f"{tab.name} sees and hears everybody", timeout, every=0.1, seen=lambda: f"{tab.report()}\n{tab.describe()}")
