@@ -4,7 +4,7 @@ import Messages
 import Time
 
 extension Door {
-    /// `call`: finds the person, places the room, joins it, invites, rings.
+    /// `call`: finds the person, places the room, joins it, invites, rings. Who is in the room adds another person so.
     func call(
         _ session: Session, _ id: UInt64, room: String, to: String, video: Bool, media: MediaFlags
     ) async throws -> [UInt8] {
@@ -14,7 +14,8 @@ extension Door {
         let key = session.id
         async let ice = iceServers(session: key)
         let (person, name) = try await resolve(to, caller: session)
-        let stay = session.stays[room] ?? newStay(session, id, room: room, media: media, isCall: true, topology: "auto")
+        let known = session.stays[room]
+        let stay = known ?? newStay(session, id, room: room, media: media, isCall: true, topology: "auto")
         let state = try await enter(session, room: room, stay: stay, mustExist: false)
         var invite = Roost_Rooms_V1_InviteRequest()
         invite.room = room
@@ -27,7 +28,8 @@ extension Door {
             invitation = try await onNode(room) { [invite] client throws(BusStatus) in try await client.invite(invite) }
                 .invitation
         } catch {
-            await leave(session, room)
+            // Whoever was in the call before stays in it.
+            if known == nil { await leave(session, room) }
             throw error
         }
         ring(invitation, room: room, caller: session, member: stay.member)

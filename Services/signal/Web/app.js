@@ -1,6 +1,7 @@
 /** The page: shows what `roost` says, and passes on what a person does. The parts stand in app/, by subject. */
 
 import { Roost } from "./roost.js";
+import { Adding } from "./app/add.js";
 import { Stage } from "./app/call.js";
 import { Devices } from "./app/devices.js";
 import { byId, make, setText, show } from "./app/dom.js";
@@ -52,7 +53,8 @@ unlockSounds();
 
 const lobby = new Lobby(roost);
 const panel = new Panel(roost);
-const stage = new Stage(roost, { openDevices: () => devices.open(), togglePanel: () => panel.toggle() });
+const adding = new Adding(roost);
+const stage = new Stage(roost, { openDevices: () => devices.open(), togglePanel: () => panel.toggle(), addPerson: () => adding.open() });
 const devices = new Devices(roost, stage);
 const ring = new Ring(roost);
 
@@ -83,6 +85,7 @@ function render() {
   renderBanner();
   panel.render();
   devices.render();
+  adding.render();
   ring.render();
   placeToasts();
 }
@@ -226,7 +229,9 @@ roost.addEventListener("notice", ({ detail }) => {
   // The list of missed calls says it where it can be seen.
   if (notice === "called-while-busy" && screen === "people") return undefined;
   const text = words.notice[notice];
-  if (typeof text === "function") toast(text(detail.name));
+  const added = notice.startsWith("added-") ? words.ended.out[notice.slice("added-".length)] : null;
+  if (added) toast(added(detail.name));
+  else if (typeof text === "function") toast(text(detail.name));
   else if (typeof text === "object") toast(text[detail.kind]);
   else if (text) toast(text);
   return undefined;
@@ -267,7 +272,7 @@ addEventListener("keydown", (event) => {
   const actions =
     call.state === "ringing"
       ? { a: "accept-video", o: "accept-voice" }
-      : { m: "control-mic", v: "control-camera", s: "control-screen", d: "control-devices", i: "control-panel", h: "hang-up" };
+      : { m: "control-mic", v: "control-camera", s: "control-screen", d: "control-devices", p: "control-add", i: "control-panel", h: "hang-up" };
   const target = actions[event.key.toLowerCase()];
   if (!target || byId(target).hidden || (call.state !== "ringing" && document.querySelector("dialog[open]"))) return;
   event.preventDefault();

@@ -261,7 +261,7 @@ export interface RoostEventMap {
   change: Event;
   /** A call is over. */
   ended: CustomEvent<Ended>;
-  /** Something worth a word: `called-while-busy`, `device-lost`, `cut`, `signed-out`, `media-problem`. */
+  /** Something worth a word: `called-while-busy`, `added-declined`, `added-busy`, `added-no-answer`, `added-unreachable`, `device-lost`, `cut`, `signed-out`, `media-problem`. */
   notice: CustomEvent<{ notice: string; [detail: string]: unknown }>;
   /** New figures, once a second during a call. */
   statistics: Event;
@@ -419,6 +419,13 @@ export class Roost extends EventTarget {
 
   /** Calls by name or person id; resolves with the room once it rings there. Calling who calls is answering. */
   call(who: string, options?: { video?: boolean; audio?: boolean }): Promise<string>;
+  /**
+   * Rings somebody, by name or person id, to come into the call that goes on; resolves once it rings there. From three members on a
+   * node carries the call, and back at two for ten seconds it is straight again. How the ring ends without them is a notice, `added-…`.
+   */
+  add(who: string): Promise<void>;
+  /** Who is rung to come into the call that goes on. */
+  readonly invited: { person: string; name: string }[];
   accept(options?: { video?: boolean; audio?: boolean }): Promise<void>;
   decline(): Promise<void>;
   /** Cancels, declines or leaves, whichever applies. */

@@ -4,7 +4,7 @@
  * Reading order: `Signaling` (the socket of docs/protocol/signal.md), `LocalMedia` (camera, microphone, screen),
  * `Peer` (one RTCPeerConnection for each other member), `Statistics` (what getStats says, in one shape for all
  * browsers), and `Roost`, which ties them to rooms and calls. The media of rooms that a node forwards is in roost-room.js,
- * which `enter` loads: who only calls never fetches it. Types for users of this module: roost.d.ts.
+ * which a room or a call loads when it begins. Types for users of this module: roost.d.ts.
  */
 
 const PROTOCOL_VERSION = 1;
@@ -36,6 +36,10 @@ const ICE_RETRY_S = 30;
 const RECOVERY_LIMIT_MS = 12_000;
 /** A room back at two for so long leaves the node: people who step out for a moment should not move everybody twice. */
 const BACK_AT_TWO_MS = 10_000;
+/** How long media goes both ways at most while a call grows into a room on a node. */
+const HAND_OVER_LIMIT_MS = 8_000;
+/** The other side needs a moment longer than we to show what comes straight. */
+const NODE_LINGER_MS = 1_500;
 /** How long a member whose page closed its connection may take to come back by a reload. */
 const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
@@ -1103,6 +1107,9 @@ export class Roost extends EventTarget {
   #backAtTwo = null;
   #topology = "sfu";
   #links = new Map();
+  /** While media goes over to the node: whom it carries for us since when, and for whom it carries us. */
+  #carriedHere = new Map();
+  #carriedThere = new Set();
   #leaving = new Set();
   #closedSince = new Map();
   #flags = "";
@@ -1146,7 +1153,9 @@ export class Roost extends EventTarget {
         const peer = this.#peers.get(member.member);
         const hand = this.hands.has(member.member);
         // While a call grows into a room, whoever the node does not carry yet is still heard and seen directly.
-        if (this.#node && (!peer || this.#node.carries(member.member, member.media))) {
+        // On the way back it is the other way round.
+        const isStraight = peer && !this.#isForNode && this.#carriesStraight(peer, member);
+        if (this.#node && !isStraight && (!peer || this.#node.carries(member.member, member.media))) {
           return { ...member, hand, ...this.#node.member(member.member) };
         }
         return {
@@ -1221,8 +1230,9 @@ export class Roost extends EventTarget {
       this.local.besideCamera = true;
       this.entered = { ...left.entered, state: "entering" };
       this.chat = left.chat ?? [];
-      this.#RoomMedia ??= (await import("./roost-room.js")).RoomMedia;
     }
+    // A call may have grown into a room on a node.
+    if (left.entered || left.call) await this.#loadRoomMedia().catch(() => {});
     if (left.media && this.#self) {
       this.local.open({ audio: true, video: left.media.video }).then(() => left.media.audio || this.local.setMicrophone(false));
     }
@@ -1230,8 +1240,7 @@ export class Roost extends EventTarget {
     const key = local.get(SECRET_KEY) ?? randomText(32);
     try {
       const { resumed } = await this.#signaling.takeUp({ name: left.name, key }, left);
-      if (resumed && this.entered) this.#backInRoom();
-      else if (resumed && this.#room) this.#startAnew();
+      if (resumed && this.#room) this.#backInRoom();
       return true;
     } catch (error) {
       this.#signedOut(null);
@@ -1291,6 +1300,24 @@ export class Roost extends EventTarget {
     const call = this.currentCall;
     if (call?.state !== "ringing") throw new RoostError("no-ring", "Nobody is calling.");
     await this.#join(call, { video, audio });
+  }
+
+  /**
+   * Rings somebody to come into the call that goes on; resolves once it rings there. From three members on a node carries the call.
+   * How it ends is a notice: `added-declined`, `added-busy`, `added-no-answer`, `added-unreachable`.
+   */
+  async add(who) {
+    const call = this.currentCall;
+    if (!call || call.state === "ringing" || call.state === "calling") throw new RoostError("no-call", "There is no call to add anybody to.");
+    const known = this.people.find((each) => each.person === who) ?? this.people.find((each) => each.name === who);
+    await this.#signaling.request("call", { room: call.room, to: known?.person ?? who, video: call.video, media: this.local.flags });
+  }
+
+  /** Who is rung to come into the call that goes on: [{person, name}]. */
+  get invited() {
+    if (this.currentCall?.state !== "connected" && this.currentCall?.state !== "connecting") return [];
+    const here = new Set(this.members.map((member) => member.person));
+    return (this.#room?.invitations ?? []).filter((each) => each.state === "ringing" && !here.has(each.person)).map(({ person, name }) => ({ person, name }));
   }
 
   /** Says no to the call that rings. */
@@ -1732,10 +1759,16 @@ export class Roost extends EventTarget {
     this.#changed();
   }
 
-  #invitation({ person, state }) {
+  #invitation(invitation) {
+    const { person, name, by, state } = invitation;
     const call = this.currentCall;
+    this.#room.invitations = [...(this.#room.invitations ?? []).filter((each) => each.person !== person), invitation];
+    if (call?.state !== "calling" && by === this.#self && ["declined", "busy", "no-answer", "unreachable"].includes(state)) {
+      return this.#notice(`added-${state}`, { name, person });
+    }
     if (call?.state !== "calling" || (call.peer.person && person !== call.peer.person)) return;
     if (["declined", "busy", "no-answer", "unreachable"].includes(state)) this.#end(state, { by: "them" });
+    return undefined;
   }
 
   #memberLeft(id, reason) {
@@ -1777,11 +1810,16 @@ export class Roost extends EventTarget {
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, body } }));
     } else if (type === "restart" && body?.leaving) {
       this.#leaving.add(from);
+    } else if (type === "restart" && body?.carried) {
+      this.#carriedThere.add(from);
+      this.#chooseWay();
     } else if (type === "restart") {
       const link = String(body?.link ?? "");
       this.#leaving.delete(from);
       if (link > this.#linkOf(from)) this.#startPeer(from, link);
     } else if (type === "description" || type === "candidate") {
+      // Back at two, the other one was quicker by a moment.
+      if (this.#node && !this.#isForNode && !this.#peers.has(from)) this.#leaveNode();
       const peer = this.#peers.get(from);
       if (peer && (body === null || (body.link ?? "") === peer.link)) peer.receive(type, body);
     }
@@ -1793,6 +1831,8 @@ export class Roost extends EventTarget {
     this.currentCall = { since: Date.now(), connectedAt: null, ...call };
     this.#early = [];
     this.#watchRing();
+    // Somebody may be added: then the node's media should begin at once.
+    this.#loadRoomMedia().catch(() => {});
     this.#changed();
   }
 
@@ -1850,7 +1890,7 @@ export class Roost extends EventTarget {
       this.#peers.delete(id);
     }
     this.#chooseWay();
-    if (!this.#wantsNode) {
+    if (!this.#isForNode) {
       for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
     }
     const call = this.currentCall;
@@ -1904,22 +1944,32 @@ export class Roost extends EventTarget {
   // ---- a room on a node
 
   /** A node carries rooms of topology `sfu`, and of `auto` from three members on. */
-  get #wantsNode() {
+  get #isForNode() {
     const room = this.#room;
-    if (!room || !this.#RoomMedia) return false;
+    if (!room) return false;
     return room.topology === "sfu" || (room.topology === "auto" && room.members.size >= 3);
+  }
+
+  async #loadRoomMedia() {
+    this.#RoomMedia ??= (await import("./roost-room.js")).RoomMedia;
   }
 
   /** Starts the node's media beside what there is, and ends what is no longer wanted once the other carries. */
   #chooseWay() {
     if (!this.#room || !this.#self) return;
-    if (this.#wantsNode) {
+    if (this.#isForNode && !this.#RoomMedia) {
+      this.#loadRoomMedia().then(
+        () => this.#chooseWay(),
+        (error) => this.#notice("media-problem", { message: error.message }),
+      );
+    } else if (this.#isForNode) {
       clearTimeout(this.#backAtTwo);
       this.#backAtTwo = null;
       if (!this.#node) this.#startNode();
       for (const [id, peer] of this.#peers) {
         const member = this.#room.members.get(id);
         if (member && !this.#node.carries(id, member.media)) continue;
+        if (member && !this.#isHandedOver(id)) continue;
         peer.close();
         this.#peers.delete(id);
       }
@@ -1928,7 +1978,18 @@ export class Roost extends EventTarget {
     }
   }
 
+  /** The node carries this member for us: it is told, and we go on sending straight until the node carries us for it too. */
+  #isHandedOver(id) {
+    if (!this.#carriedHere.has(id)) {
+      this.#carriedHere.set(id, Date.now());
+      this.#say(id, "restart", { carried: true });
+    }
+    return this.#carriedThere.has(id) || Date.now() - this.#carriedHere.get(id) > HAND_OVER_LIMIT_MS;
+  }
+
   #startNode() {
+    this.#carriedHere.clear();
+    this.#carriedThere.clear();
     this.#node = new this.#RoomMedia({
       room: this.#room.room,
       media: this.local,
@@ -1937,7 +1998,7 @@ export class Roost extends EventTarget {
       hooks: {
         changed: () => {
           this.#chooseWay();
-          this.#changed();
+          this.#peerChanged();
         },
         levels: () => this.dispatchEvent(new Event("levels")),
         problem: (error) => this.#notice("media-problem", { message: error.message }),
@@ -1948,20 +2009,31 @@ export class Roost extends EventTarget {
 
   /** Back to straight media: the node's ends when the peers' stands, or when those do not come up in time. */
   #leaveNode() {
+    clearTimeout(this.#backAtTwo);
     this.#backAtTwo = null;
-    if (!this.#node || this.#wantsNode) return;
+    if (!this.#node || this.#isForNode) return;
     for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
-    const stands = () => [...this.#peers.values()].every((peer) => peer.state === "connected");
+    const stands = () => [...this.#peers].every(([id, peer]) => this.#carriesStraight(peer, this.#room.members.get(id)));
     const node = this.#node;
     const until = Date.now() + RECOVERY_LIMIT_MS;
-    const look = () => {
-      if (this.#node !== node || this.#wantsNode) return;
-      if (!stands() && Date.now() < until) return void setTimeout(look, 200);
+    let since = null;
+    const look = async () => {
+      if (this.#node !== node || this.#isForNode) return;
+      await Promise.all([...this.#peers.values()].map((peer) => peer.takeSampleIfOlderThan(150)));
+      if (this.#node !== node || this.#isForNode) return;
+      if (stands()) since ??= Date.now();
+      this.#changed();
+      if ((since === null || Date.now() - since < NODE_LINGER_MS) && Date.now() < until) return void setTimeout(look, 200);
       this.#node = null;
       node.close();
       this.#changed();
     };
     look();
+  }
+
+  /** What comes straight from this member can be heard, and seen if there is a picture. */
+  #carriesStraight(peer, member) {
+    return peer.state === "connected" && (!(member?.media.video || member?.media.screen) || (peer.sample?.video.framesDecoded ?? 0) > 0);
   }
 
   #mediaSaid(message) {
@@ -1979,7 +2051,7 @@ export class Roost extends EventTarget {
     const media = this.local.flags;
     this.#flags = JSON.stringify(media);
     try {
-      this.#RoomMedia ??= (await import("./roost-room.js")).RoomMedia;
+      await this.#loadRoomMedia();
       const answer = await this.#signaling.request("join", { room: entered.room, media, kind: "room", topology: entered.topology });
       if (this.entered !== entered) return void (this.entered?.room !== entered.room && this.#signaling.request("leave", { room: entered.room }).catch(() => {}));
       entered.state = "in";
@@ -1994,9 +2066,9 @@ export class Roost extends EventTarget {
 
   /** After a reload: the session and the membership stand, the media starts anew. */
   #backInRoom() {
-    this.entered.state = "in";
+    if (this.entered) this.entered.state = "in";
     this.#chooseWay();
-    if (!this.#wantsNode) this.#startAnew();
+    if (!this.#isForNode) this.#startAnew();
     this.#localChanged();
   }
 
@@ -2099,7 +2171,8 @@ export class Roost extends EventTarget {
 
   #peerChanged() {
     const call = this.currentCall;
-    if (call?.state === "connecting" && [...this.#peers.values()].some((peer) => peer.state === "connected")) {
+    const stands = this.#node?.state === "connected" || [...this.#peers.values()].some((peer) => peer.state === "connected");
+    if (call?.state === "connecting" && stands) {
       call.state = "connected";
       call.connectedAt ??= Date.now();
       // They have each other now: what was missed before is settled.
@@ -2178,6 +2251,8 @@ export class Roost extends EventTarget {
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#links.clear();
+    this.#carriedHere.clear();
+    this.#carriedThere.clear();
     this.#leaving.clear();
     this.#closedSince.clear();
     clearInterval(this.#sampler);

@@ -14,13 +14,14 @@ export class Stage {
   #blocked = new Set();
   #since = null;
 
-  constructor(roost, { openDevices, togglePanel }) {
+  constructor(roost, { openDevices, togglePanel, addPerson }) {
     this.#roost = roost;
     byId("control-mic").addEventListener("click", () => this.toggleMicrophone());
     byId("control-camera").addEventListener("click", () => this.toggleCamera());
     byId("control-screen").addEventListener("click", () => this.toggleScreen());
     byId("control-devices").addEventListener("click", openDevices);
     byId("control-panel").addEventListener("click", togglePanel);
+    byId("control-add").addEventListener("click", addPerson);
     byId("path-chip").addEventListener("click", togglePanel);
     byId("hang-up").addEventListener("click", () => roost.hangUp());
     byId("hear").addEventListener("click", () => this.#hear());
@@ -29,6 +30,8 @@ export class Stage {
     // Any touch is the touch that the browser waits for.
     addEventListener("pointerdown", () => this.#hear(), { capture: true, passive: true });
     setInterval(() => this.#time(), 1_000);
+    new ResizeObserver(() => this.#tell()).observe(byId("tiles"));
+    document.addEventListener("visibilitychange", () => this.#tell());
   }
 
   toggleMicrophone() {
@@ -95,7 +98,10 @@ export class Stage {
   #renderTiles(call, members, local) {
     const others =
       members.length > 0
-        ? members.map((member) => ({ ...member, key: member.member }))
+        ? [
+            ...members.map((member) => ({ ...member, key: member.member })),
+            ...this.#roost.invited.map(({ person, name }) => ({ key: `invited ${person}`, name, media: {}, state: "new", stream: null, rings: true })),
+          ]
         : [{ key: "waiting", name: call.peer.name, media: {}, state: "new", stream: null }];
     // The callee's own tile takes over from the one that waited for them.
     const self = { key: "self", self: true, name: words.you, media: local.flags, stream: local.screen ? null : local.stream, state: "connected" };
@@ -120,6 +126,19 @@ export class Stage {
     container.dataset.count = String(shown.length);
     const selfTile = this.#tiles.get("self").element;
     if (container.lastElementChild !== selfTile) container.append(selfTile);
+    this.#tell();
+  }
+
+  /** What a node that carries the call needs to know: which pictures are shown, and how large. */
+  #tell() {
+    if (this.#roost.members.length < 2) return;
+    const ratio = devicePixelRatio || 1;
+    const shown = document.hidden ? [] : this.#roost.members;
+    const tiles = shown.flatMap(({ member }) => {
+      const { width, height } = this.#tiles.get(member)?.element.getBoundingClientRect() ?? { width: 0, height: 0 };
+      return width > 0 ? [{ member, source: "camera", width: Math.round(width * ratio), height: Math.round(height * ratio) }] : [];
+    });
+    this.#roost.view(tiles);
   }
 
   #makeTile({ key, self, name }) {
@@ -141,7 +160,7 @@ export class Stage {
     return { key, element, video, audio, label, off, note };
   }
 
-  #updateTile(tile, { self, name, media, stream, state, away }, call) {
+  #updateTile(tile, { self, name, media, stream, state, away, paused, pausedReason, rings }, call) {
     const { element, video, audio } = tile;
     const showsScreen = Boolean(media.screen);
     const source = self && showsScreen ? this.#screenStream() : stream;
@@ -152,18 +171,24 @@ export class Stage {
       this.#applySpeaker(audio);
     }
     if (audio && stream && audio.paused) this.#listen(tile);
-    element.classList.toggle("has-picture", seen);
+    element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", showsScreen);
     element.classList.toggle("mirror", Boolean(self && !showsScreen));
-    element.classList.toggle("calling", !self && call.state === "calling");
+    element.classList.toggle("calling", Boolean(rings) || (!self && call.state === "calling"));
     setText(tile.label, showsScreen ? (self ? words.call.youShare : words.call.sharing(name)) : name);
     if (element.getAttribute("aria-label") !== (self ? words.call.selfTile : words.call.tile(name))) {
       element.setAttribute("aria-label", self ? words.call.selfTile : words.call.tile(name));
     }
-    show(tile.off, !media.audio && (self || call.state !== "calling"));
-    const trouble = self || call.state === "calling" ? "" : state === "reconnecting" ? words.call.reconnecting : state === "connected" ? (away ? words.call.away(name) : "") : words.call.connecting;
+    show(tile.off, !media.audio && !rings && (self || call.state !== "calling"));
+    const trouble = self || (call.state === "calling" && !rings) ? "" : rings ? words.call.calling : this.#trouble(name, state, away, paused && pausedReason === "bandwidth");
     setText(tile.note, trouble);
     show(tile.note, trouble !== "");
+  }
+
+  #trouble(name, state, away, isSlow) {
+    if (state === "reconnecting") return words.call.reconnecting;
+    if (state !== "connected") return words.call.connecting;
+    return away ? words.call.away(name) : isSlow ? words.call.slowDownload : "";
   }
 
   #screenStream() {
@@ -225,6 +250,8 @@ export class Stage {
     byId("control-screen").classList.toggle("on", screen !== null);
     show(byId("control-screen"), Boolean(navigator.mediaDevices?.getDisplayMedia));
     control("control-devices", "settings", words.call.devices, words.call.devicesShort, "D", false);
+    control("control-add", "add", words.add.title, words.add.short, "P", false);
+    show(byId("control-add"), call.state === "connected" || (call.state === "connecting" && this.#roost.members.length > 0));
     control("control-panel", "chart", words.call.details, words.call.detailsShort, "I", false);
     const calling = call.state === "calling";
     control("hang-up", "hangup", calling ? words.call.cancel : words.call.hangUp, calling ? words.call.cancelShort : words.call.hangUpShort, "H", false);

@@ -67,13 +67,14 @@ export class Panel {
 
   #sections(figures) {
     const text = words.panel;
-    const measured = figures.links.filter((link) => link.at !== undefined);
+    const isForwarded = figures.sent !== undefined;
+    const measured = figures.links.filter((link) => (isForwarded ? link.video : link.at !== undefined));
     if (measured.length === 0) return [{ title: text.waiting, rows: [] }];
     const sections = [
       {
         title: text.path,
         rows: [
-          ...(measured.length === 1 ? this.#way(measured[0]) : [[text.path, figures.path ? text[figures.path] : "–"]]),
+          ...(measured.length === 1 && !isForwarded ? this.#way(measured[0]) : [[text.path, figures.path ? text[figures.path] : "–"]]),
           [text.roundTrip, milliseconds(figures.rttMs)],
           [text.up, bitRate(figures.up.bps)],
           [text.down, bitRate(figures.down.bps)],
@@ -91,7 +92,7 @@ export class Panel {
         [text.streamsUp, String(counted.up), String(theory.up)],
         [text.streamsDown, String(counted.down), String(theory.down)],
       ],
-      foot: text.formula(counted.members, theory.streams, theory.roomLinks),
+      foot: isForwarded ? text.formulaNode(counted.members, theory.streams) : text.formula(counted.members, theory.streams, theory.roomLinks),
     });
     for (const link of measured) {
       sections.push({
@@ -100,9 +101,10 @@ export class Panel {
           ...this.#picture(link.video),
           [text.sound, this.#sound(link.audio)],
           [text.loss, percent(Math.max(link.video.loss, link.audio.loss))],
-          ...(measured.length > 1 ? [...this.#way(link), [text.roundTrip, milliseconds(link.rttMs)]] : []),
+          ...(measured.length > 1 && !isForwarded ? [...this.#way(link), [text.roundTrip, milliseconds(link.rttMs)]] : []),
         ],
       });
+      if (isForwarded) continue;
       sections.push({
         title: text.to(link.name),
         rows: [
@@ -111,6 +113,11 @@ export class Panel {
           [text.loss, percent(Math.max(link.sent.video.loss, link.sent.audio.loss))],
         ],
       });
+    }
+    if (isForwarded) {
+      const { video, audio } = figures.sent;
+      const best = video.layers?.filter((layer) => layer.width > 0).at(-1);
+      sections.push({ title: text.you, rows: [...this.#picture({ ...video, ...best, bps: video.bps }), [text.sound, this.#sound(audio)]] });
     }
     return sections;
   }

@@ -121,6 +121,17 @@ export default {
     selfTile: "Your own picture",
     sharing: (name) => `${name} shares a screen`,
     youShare: "You share your screen",
+    slowDownload: "Your download is slow: this picture is paused",
+  },
+
+  add: {
+    title: "Add a person",
+    short: "Add",
+    hint: "It rings there, and whoever accepts is in this call.",
+    person: (name) => `Add ${name} to the call`,
+    button: "Add",
+    nobody: "Nobody else is here now.",
+    failed: (name) => `${name} could not be called. Try again.`,
   },
 
   /** Why there is no sound or picture from oneself, and what to do. */
@@ -164,6 +175,7 @@ export default {
       ["V", "Camera on or off"],
       ["S", "Share the screen, or stop"],
       ["D", "Choose devices"],
+      ["P", "Add a person"],
       ["I", "Call details"],
       ["H", "Hang up, or cancel"],
       ["A", "Accept a call with video"],
@@ -258,6 +270,8 @@ export default {
     links: "Links",
     streamsUp: "Streams up",
     streamsDown: "Streams down",
+    formulaNode: (n, streams) => `Forwarded by a node, a call of ${n} has n² = ${streams} streams: n up and n(n − 1) down.`,
+    you: "From you",
     formula: (n, streams, links) => `A mesh of ${n} has n² − n = ${streams} streams over ${links === 1 ? "1 link" : `${links} links`}.`,
   },
 

@@ -121,6 +121,17 @@ export default {
     selfTile: "你自己的画面",
     sharing: (name) => `${name} 正在共享屏幕`,
     youShare: "你正在共享屏幕",
+    slowDownload: "你的下行较慢：此画面已暂停",
+  },
+
+  add: {
+    title: "添加通话成员",
+    short: "添加",
+    hint: "对方会听到铃声，接听后即加入本次通话。",
+    person: (name) => `邀请 ${name} 加入通话`,
+    button: "添加",
+    nobody: "现在没有其他人在线。",
+    failed: (name) => `无法呼叫 ${name}，请重试。`,
   },
 
   /** 为什么别人听不到或看不到自己，以及怎么办。 */
@@ -164,6 +175,7 @@ export default {
       ["V", "打开或关闭摄像头"],
       ["S", "共享屏幕，或停止共享"],
       ["D", "选择设备"],
+      ["P", "添加通话成员"],
       ["I", "通话详情"],
       ["H", "挂断或取消"],
       ["A", "视频接听"],
@@ -258,6 +270,8 @@ export default {
     links: "连接",
     streamsUp: "上行流",
     streamsDown: "下行流",
+    formulaNode: (n, streams) => `经节点转发，${n} 人通话有 n² = ${streams} 路流：上行 n 路，下行 n(n − 1) 路。`,
+    you: "来自你",
     formula: (n, streams, links) => `${n} 人网状通话有 n² − n = ${streams} 条流，经过 ${links} 条连接。`,
   },
 

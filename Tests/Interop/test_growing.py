@@ -1,0 +1,105 @@
+"""A call of two grows by a third onto a node, and is straight again when two are left: nobody's picture or sound stands meanwhile."""
+
+import pytest
+
+from calls import call
+from waiting import wait_until
+
+# The longest time that a picture or a sound stood: frames as they are shown, and the clock of what plays.
+WATCH = """
+  globalThis.stood = {};
+  const last = new Map();
+  const see = (key, now) => {
+    if (last.has(key)) stood[key] = Math.max(stood[key] ?? 0, now - last.get(key));
+    last.set(key, now);
+  };
+  const clocks = new Map();
+  const seen = new WeakSet();
+  setInterval(() => {
+    for (const tile of document.querySelectorAll('[data-testid=tile]')) {
+      const name = tile.dataset.member;
+      const video = tile.querySelector('video');
+      const audio = tile.querySelector('audio');
+      if (!seen.has(video)) {
+        seen.add(video);
+        const frame = (now) => { see('picture ' + name, now); video.requestVideoFrameCallback(frame); };
+        video.requestVideoFrameCallback(frame);
+      }
+      if (audio.currentTime !== clocks.get(name)) see('sound ' + name, performance.now());
+      clocks.set(name, audio.currentTime);
+    }
+  }, 20);
+  return true;
+"""
+
+
+def watches(tab) -> None:
+    tab.run(WATCH)
+
+
+def stood(tab, member: str) -> dict[str, float]:
+    """The longest standstill of a member's picture and sound in ms, up to now."""
+    told = tab.run("return globalThis.stood")
+    return {kind: told.get(f"{kind} {member}", 0.0) for kind in ("picture", "sound")}
+
+
+def member_id(tab, name: str) -> str:
+    return tab.run(f"return roost.members.find((each) => each.name === {name!r}).member")
+
+
+@pytest.mark.browser
+def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
+    ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
+    call(ann, bob)
+    ann.report_where(lambda r: r["members"] and r["members"][0]["video"]["framesDecoded"] > 20, "Ann sees Bob")
+    bob_id, ann_id = member_id(ann, bob.name), member_id(bob, ann.name)
+    watches(ann)
+    watches(bob)
+
+    ann.click("Add a person")
+    ann.click(f"Add {cem.name} to the call")
+    cem.sees(f"{ann.name} is calling")
+    ann.sees("Ringing")
+    cem.click("Accept with video")
+    for tab, others in ((ann, [bob, cem]), (bob, [ann, cem]), (cem, [ann, bob])):
+        names = sorted(other.name for other in others)
+        tab.report_where(
+            lambda r, names=names: sorted(m["name"] for m in r["members"]) == names
+            and all(m["video"]["framesDecoded"] > 5 and m["audio"]["packetsReceived"] > 10 for m in r["members"])
+            and r["streams"] == {"up": 1, "down": 2, "theory": {"up": 1, "down": 2, "room": 9}}
+            and r["call"]["state"] == "connected",
+            f"{tab.name} is carried by the node",
+            60.0,
+        )
+    wait_until(lambda: ann.run("return roost.statistics().sent !== undefined"), "Ann's media goes to the node")
+    print("grown", stood(ann, bob_id), stood(bob, ann_id))
+
+    cem.click("Hang up")
+    for tab, other in ((ann, bob), (bob, ann)):
+        tab.report_where(
+            lambda r, other=other: [m["name"] for m in r["members"]] == [other.name] and r["streams"]["theory"] == {"up": 1, "down": 1, "room": 2},
+            "straight again after ten seconds",
+            40.0,
+        )
+    for tab, other in ((ann, bob_id), (bob, ann_id)):
+        longest = stood(tab, other)
+        print("whole way", tab.name, longest)
+        assert longest["picture"] < 1_000, longest
+        assert longest["sound"] < 500, longest
+    cem.sees("You hung up")
+    ann.click("Hang up")
+    bob.sees(f"{ann.name} hung up")
+
+
+@pytest.mark.browser
+def test_who_adds_learns_why_nobody_came_and_the_call_goes_on(person):
+    ann, bob, cem = person("Ann"), person("Bob"), person("Cem")
+    call(ann, bob)
+    ann.press("p")
+    ann.click(f"Add {cem.name} to the call")
+    cem.sees(f"{ann.name} is calling")
+    cem.click("Decline")
+    ann.sees(f"{cem.name} declined the call")
+    report = ann.report()
+    assert [m["name"] for m in report["members"]] == [bob.name]
+    assert report["call"]["state"] == "connected"
