@@ -7,6 +7,7 @@ import pytest
 
 from calls import accept, ring, sees_picture
 from check import gather, open_check
+from rooms import enter
 from waiting import wait_until
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -20,32 +21,59 @@ pytestmark = [
 COMPANY = ["Bea Lindqvist", "Chidi Okafor", "小雨", "Dov Amsel", "Elif Kaya"]
 
 
+def shoot(tab, what: str, size: str, dark: bool) -> None:
+    # Nothing moves in a picture.
+    tab.run(
+        "await document.fonts.ready; await Promise.allSettled(document.getAnimations()"
+        ".filter(a => a.effect?.getTiming().iterations !== Infinity).map(a => a.finished)); return true"
+    )
+    tab.screenshot(FOLDER / f"{what}-{size}-{'dark' if dark else 'light'}.png")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES, ids=list(SIZES))
+def test_pictures_of_rooms(browser, wire, cluster, size, dark):
+    ann, bob = browser(), browser()
+    ann.open("about:blank")
+    ann.appearance(**SIZES[size], dark=dark)
+    room = f"blue-{size}-{dark}".lower()
+    ann.open(f"{cluster.url()}/room/{room}?name=Ann%20Sato")
+    ann.offers("Enter the room")
+    wait_until(lambda: ann.run("return document.querySelector('video')?.videoWidth > 0"), "the preview shows a picture")
+    shoot(ann, "room-lobby", size, dark)
+    ann.click("Enter the room")
+    enter(bob, cluster.url(), room, "Bob Marsh")
+    ann.report_where(lambda r: [m["video"]["width"] >= 640 for m in r["members"]] == [True], "Bob's picture is sharp", 60.0)
+    company = []
+    for count, names in ((3, COMPANY[:1]), (4, COMPANY[1:2]), (9, [*COMPANY[2:], "Fay Otieno", "Gil Haas"])):
+        for name in names:
+            company.append(wire(name, exactly=True))
+            company[-1].ask("join", room=room, media={"audio": False, "video": False, "screen": False}, kind="room", topology="sfu")
+        ann.report_where(lambda r, count=count: len(r["members"]) == count - 1, f"{count} are there")
+        shoot(ann, f"room-{count}", size, dark)
+    ann.click("Details")
+    ann.sees("Round trip", "kbit/s")
+    shoot(ann, "room-details", size, dark)
+    for client in company:
+        client.close()
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", SIZES, ids=list(SIZES))
 def test_pictures(browser, person, wire, cluster, size, dark):
-    colour = "dark" if dark else "light"
-
-    def shoot(what: str) -> None:
-        # Nothing moves in a picture.
-        ann.run(
-            "await document.fonts.ready; await Promise.allSettled(document.getAnimations()"
-            ".filter(a => a.effect?.getTiming().iterations !== Infinity).map(a => a.finished)); return true"
-        )
-        ann.screenshot(FOLDER / f"{what}-{size}-{colour}.png")
-
     ann = browser()
     ann.open("about:blank")
     ann.appearance(**SIZES[size], dark=dark)
     ann.open(cluster.url())
     ann.sees("Your name")
-    shoot("sign-in")
+    shoot(ann, "sign-in", size, dark)
 
     open_check(ann, cluster.url())
     gather(ann)
     ann.run("scrollTo(0, 0); document.activeElement.blur(); return true")
-    shoot("check")
+    shoot(ann, "check", size, dark)
     ann.run("document.getElementById('candidates-title').scrollIntoView({block: 'start'}); return true")
-    shoot("check-candidates")
+    shoot(ann, "check-candidates", size, dark)
 
     company = [wire(name, exactly=True) for name in COMPANY]
     bob = person("Bob Marsh", exactly=True)
@@ -54,18 +82,18 @@ def test_pictures(browser, person, wire, cluster, size, dark):
     for name in COMPANY:
         ann.offers(f"Call {name} with video")
     ann.offers("Call Bob Marsh with video")
-    shoot("people")
+    shoot(ann, "people", size, dark)
 
     ring(bob, ann)
-    shoot("ringing")
+    shoot(ann, "ringing", size, dark)
     accept(ann)
     sees_picture(ann)
     wait_until(lambda: ann.run("return document.querySelectorAll('[data-testid=tile] video').length > 0"), "a picture is shown")
     wait_until(lambda: (ann.report()["rttMs"] or 0) >= 0 and ann.report()["down"]["bps"] > 200_000, "the picture has become sharp")
-    shoot("call")
+    shoot(ann, "call", size, dark)
     ann.click("Call details")
     ann.sees("Round trip", "kbit/s")
-    shoot("details")
+    shoot(ann, "details", size, dark)
     ann.click("Hang up")
     for client in company:
         client.close()

@@ -81,6 +81,22 @@ struct RoomsServiceTests {
         }
     }
 
+    @Test func `a node that ends takes no new rooms, whatever the registry says then`() async throws {
+        let host = host()
+        try await serve(host) { client in
+            await host.setDraining(true)
+            await host.setDraining(false)
+            _ = try await client.join(join("ann"))
+            await host.beginEnding()
+            await host.setDraining(false)
+            var another = join("bob")
+            another.room = "c-2"
+            #expect(await status { [another] in _ = try await client.join(another) } == .unavailable)
+            // Rooms that are there go on till they end.
+            _ = try await client.join(join("bob"))
+        }
+    }
+
     @Test func `a call from the first join to the last event`() async throws {
         let host = host()
         try await serve(host) { client in
