@@ -15,7 +15,9 @@ WATCH = """
   };
   const clocks = new Map();
   const seen = new WeakSet();
+  // How long the page itself was without a processor: three browsers share two.
   setInterval(() => {
+    see('page', performance.now());
     for (const tile of document.querySelectorAll('[data-testid=tile]')) {
       const name = tile.dataset.member;
       const video = tile.querySelector('video');
@@ -37,10 +39,13 @@ def watches(tab) -> None:
     tab.run(WATCH)
 
 
-def stood(tab, member: str) -> dict[str, float]:
-    """The longest standstill of a member's picture and sound in ms, up to now."""
+def goes_on(tab, member: str) -> None:
+    """No standstill of a member's picture and sound so far, but what a page that gets no processor cannot help."""
     told = tab.run("return globalThis.stood")
-    return {kind: told.get(f"{kind} {member}", 0.0) for kind in ("picture", "sound")}
+    longest = {kind: round(told.get(f"{kind} {member}", 0.0)) for kind in ("picture", "sound")}
+    print(tab.name, longest, "page", round(told["page"]))
+    assert longest["picture"] < 800 + 2 * told["page"], (longest, told)
+    assert longest["sound"] < 500 + 2 * told["page"], (longest, told)
 
 
 def member_id(tab, name: str) -> str:
@@ -72,7 +77,8 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
             60.0,
         )
     wait_until(lambda: ann.run("return roost.statistics().sent !== undefined"), "Ann's media goes to the node")
-    print("grown", stood(ann, bob_id), stood(bob, ann_id))
+    goes_on(ann, bob_id)
+    goes_on(bob, ann_id)
 
     cem.click("Hang up")
     for tab, other in ((ann, bob), (bob, ann)):
@@ -81,12 +87,9 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
             "straight again after ten seconds",
             40.0,
         )
-    for tab, other in ((ann, bob_id), (bob, ann_id)):
-        longest = stood(tab, other)
-        print("whole way", tab.name, longest)
-        assert longest["picture"] < 1_000, longest
-        assert longest["sound"] < 500, longest
-    cem.sees("You hung up")
+    goes_on(ann, bob_id)
+    goes_on(bob, ann_id)
+    cem.sees("You ended the call")
     ann.click("Hang up")
     bob.sees(f"{ann.name} hung up")
 

@@ -36,10 +36,10 @@ const ICE_RETRY_S = 30;
 const RECOVERY_LIMIT_MS = 12_000;
 /** A room back at two for so long leaves the node: people who step out for a moment should not move everybody twice. */
 const BACK_AT_TWO_MS = 10_000;
-/** How long media goes both ways at most while a call grows into a room on a node. */
+/** How long media goes both ways at most while a call goes over to a node, or back. */
 const HAND_OVER_LIMIT_MS = 8_000;
-/** The other side needs a moment longer than we to show what comes straight. */
-const NODE_LINGER_MS = 1_500;
+/** What is decoded is shown a moment later. */
+const LINGER_MS = 1_000;
 /** How long a member whose page closed its connection may take to come back by a reload. */
 const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
@@ -1107,9 +1107,9 @@ export class Roost extends EventTarget {
   #backAtTwo = null;
   #topology = "sfu";
   #links = new Map();
-  /** While media goes over to the node: whom it carries for us since when, and for whom it carries us. */
+  /** While media goes over from one way to the other: whom the new one carries for us, and for whom it carries us, since when. */
   #carriedHere = new Map();
-  #carriedThere = new Set();
+  #carriedThere = new Map();
   #leaving = new Set();
   #closedSince = new Map();
   #flags = "";
@@ -1811,7 +1811,7 @@ export class Roost extends EventTarget {
     } else if (type === "restart" && body?.leaving) {
       this.#leaving.add(from);
     } else if (type === "restart" && body?.carried) {
-      this.#carriedThere.add(from);
+      if (!this.#carriedThere.has(from)) this.#carriedThere.set(from, Date.now());
       this.#chooseWay();
     } else if (type === "restart") {
       const link = String(body?.link ?? "");
@@ -1978,18 +1978,24 @@ export class Roost extends EventTarget {
     }
   }
 
-  /** The node carries this member for us: it is told, and we go on sending straight until the node carries us for it too. */
+  /** The new way carries this member for us: it is told, and the old way goes on until it says the same of us and had time to show it. */
   #isHandedOver(id) {
+    const now = Date.now();
     if (!this.#carriedHere.has(id)) {
-      this.#carriedHere.set(id, Date.now());
+      this.#carriedHere.set(id, now);
       this.#say(id, "restart", { carried: true });
     }
-    return this.#carriedThere.has(id) || Date.now() - this.#carriedHere.get(id) > HAND_OVER_LIMIT_MS;
+    const there = this.#carriedThere.get(id);
+    return (there !== undefined && now - there > LINGER_MS) || now - this.#carriedHere.get(id) > HAND_OVER_LIMIT_MS;
+  }
+
+  #beginHandOver() {
+    this.#carriedHere.clear();
+    this.#carriedThere.clear();
   }
 
   #startNode() {
-    this.#carriedHere.clear();
-    this.#carriedThere.clear();
+    this.#beginHandOver();
     this.#node = new this.#RoomMedia({
       room: this.#room.room,
       media: this.local,
@@ -2013,17 +2019,15 @@ export class Roost extends EventTarget {
     this.#backAtTwo = null;
     if (!this.#node || this.#isForNode) return;
     for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
-    const stands = () => [...this.#peers].every(([id, peer]) => this.#carriesStraight(peer, this.#room.members.get(id)));
     const node = this.#node;
     const until = Date.now() + RECOVERY_LIMIT_MS;
-    let since = null;
+    this.#beginHandOver();
     const look = async () => {
-      if (this.#node !== node || this.#isForNode) return;
       await Promise.all([...this.#peers.values()].map((peer) => peer.takeSampleIfOlderThan(150)));
       if (this.#node !== node || this.#isForNode) return;
-      if (stands()) since ??= Date.now();
+      const isOver = [...this.#peers].map(([id, peer]) => this.#carriesStraight(peer, this.#room.members.get(id)) && this.#isHandedOver(id));
       this.#changed();
-      if ((since === null || Date.now() - since < NODE_LINGER_MS) && Date.now() < until) return void setTimeout(look, 200);
+      if (isOver.includes(false) && Date.now() < until) return void setTimeout(look, 100);
       this.#node = null;
       node.close();
       this.#changed();
@@ -2251,8 +2255,7 @@ export class Roost extends EventTarget {
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#links.clear();
-    this.#carriedHere.clear();
-    this.#carriedThere.clear();
+    this.#beginHandOver();
     this.#leaving.clear();
     this.#closedSince.clear();
     clearInterval(this.#sampler);

@@ -7,6 +7,8 @@ import { mediaText, words } from "./words.js";
 const SLOW_MS = 12_000;
 /** Levels above this read as speech; below it is room noise. */
 const SPEAKING = 0.02;
+/** A stream that shows nothing for so long takes its place all the same. */
+const SWAP_LIMIT_MS = 3_000;
 
 export class Stage {
   #roost;
@@ -161,16 +163,13 @@ export class Stage {
   }
 
   #updateTile(tile, { self, name, media, stream, state, away, paused, pausedReason, rings }, call) {
-    const { element, video, audio } = tile;
+    const { element, audio } = tile;
     const showsScreen = Boolean(media.screen);
     const source = self && showsScreen ? this.#screenStream() : stream;
     const seen = Boolean(media.video || media.screen) && source !== null && (self || state !== "new");
-    if (video.srcObject !== source) video.srcObject = source;
-    if (audio && audio.srcObject !== stream) {
-      audio.srcObject = stream;
-      this.#applySpeaker(audio);
-    }
-    if (audio && stream && audio.paused) this.#listen(tile);
+    this.#show(tile, "video", source);
+    if (audio) this.#show(tile, "audio", stream);
+    if (tile.audio && stream && tile.audio.paused) this.#listen(tile);
     element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", showsScreen);
     element.classList.toggle("mirror", Boolean(self && !showsScreen));
@@ -183,6 +182,39 @@ export class Stage {
     const trouble = self || (call.state === "calling" && !rings) ? "" : rings ? words.call.calling : this.#trouble(name, state, away, paused && pausedReason === "bandwidth");
     setText(tile.note, trouble);
     show(tile.note, trouble !== "");
+  }
+
+  /**
+   * Gives an element its stream. Where it has one already (a call goes over to a node, or back), the new one plays beside it
+   * first, unseen and unheard, and takes its place once it has something to show: an element with a new stream is black for a moment.
+   */
+  #show(tile, kind, stream) {
+    const old = tile[kind];
+    const wanted = tile.next?.[kind]?.srcObject ?? old.srcObject;
+    if (wanted === stream) return;
+    tile.next ??= {};
+    tile.next[kind] = null;
+    if (!stream || !old.srcObject || tile.key === "self") {
+      old.srcObject = stream;
+      if (kind === "audio") this.#applySpeaker(old);
+      return;
+    }
+    const next = old.cloneNode();
+    tile.next[kind] = next;
+    next.muted = true;
+    next.srcObject = stream;
+    if (kind === "audio") this.#applySpeaker(next);
+    const take = () => {
+      if (tile.next[kind] !== next) return;
+      tile.next[kind] = null;
+      tile[kind] = next;
+      old.replaceWith(next);
+      next.muted = kind === "video";
+      old.srcObject = null;
+    };
+    next.addEventListener(kind === "video" ? "loadeddata" : "playing", take, { once: true });
+    next.play().catch(() => {});
+    setTimeout(take, SWAP_LIMIT_MS);
   }
 
   #trouble(name, state, away, isSlow) {
