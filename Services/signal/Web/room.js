@@ -240,8 +240,10 @@ async function copy(label) {
 
 // ---------------------------------------------------------------- notices
 
-function toast(text) {
-  const element = make("p", { className: "toast", text, "data-testid": "toast" });
+/** Of a `kind` only the last one stands: many who come at once would hide the others. */
+function toast(text, kind = null) {
+  const element = make("p", { className: "toast", text, "data-testid": "toast", ...(kind && { "data-kind": kind }) });
+  if (kind) for (const other of [...byId("toasts").children]) if (other.dataset.kind === kind) other.remove();
   const host = document.querySelector("dialog[open]") ?? document.body;
   if (byId("toasts").parentElement !== host) host.append(byId("toasts"));
   byId("toasts").append(element);
@@ -254,7 +256,7 @@ function noticeComings() {
   if (roost.entered?.state !== "in" || !roost.room) return;
   const now = new Map(roost.members.map((each) => [each.member, each.name]));
   if (known) {
-    for (const [id, name] of now) if (!known.has(id)) toast(words.room.notice.joined(name));
+    for (const [id, name] of now) if (!known.has(id)) toast(words.room.notice.joined(name), "came");
     for (const [id, name] of known) if (!now.has(id)) toast(words.room.notice.left(name));
   }
   known = now;

@@ -86,7 +86,8 @@ export class Stage {
   }
 
   #path() {
-    const { path } = this.#roost.statistics();
+    const { path: way, sent } = this.#roost.statistics();
+    const path = way === "direct" && sent ? "forwarded" : way;
     const chip = byId("path-chip");
     show(chip, path !== null);
     if (path === null) return;

@@ -74,7 +74,7 @@ export class Panel {
       {
         title: text.path,
         rows: [
-          ...(measured.length === 1 && !isForwarded ? this.#way(measured[0]) : [[text.path, figures.path ? text[figures.path] : "–"]]),
+          ...(measured.length === 1 && !isForwarded ? this.#way(measured[0]) : [[text.path, isForwarded && figures.path === "direct" ? text.forwarded : figures.path ? text[figures.path] : "–"]]),
           [text.roundTrip, milliseconds(figures.rttMs)],
           [text.up, bitRate(figures.up.bps)],
           [text.down, bitRate(figures.down.bps)],
