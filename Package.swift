@@ -163,6 +163,10 @@ let package = Package(
             .executableTarget(
                 name: "TurnLoad", dependencies: ["CTurnLoad", "Time", "Bytes", "Addresses", "STUN", "TURN"],
                 path: "Tests/Bench/turn/load", swiftSettings: strict),
+            .executableTarget(
+                name: "SFULoad",
+                dependencies: ["MediaClient", "PacketIO", "RTP", "SDP", "ICE", "DTLS", "Bytes", "Addresses", "Time"],
+                path: "Tests/Bench/sfu/load", swiftSettings: strict),
 
             tests("Time"),
             tests("Bytes"),
