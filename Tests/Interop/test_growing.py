@@ -13,6 +13,10 @@ WATCH = """
     if (last.has(key)) stood[key] = Math.max(stood[key] ?? 0, now - last.get(key));
     last.set(key, now);
   };
+  globalThis.forget = () => {
+    globalThis.stood = {};
+    last.clear();
+  };
   const clocks = new Map();
   const seen = new WeakSet();
   // How long the page itself was without a processor: three browsers share two.
@@ -79,6 +83,26 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
     wait_until(lambda: ann.run("return roost.statistics().sent !== undefined"), "Ann's media goes to the node")
     goes_on(ann, bob_id)
     goes_on(bob, ann_id)
+
+    bob.click("Share screen")
+    ann.sees(f"{bob.name} shares a screen")
+    wait_until(
+        lambda: ann.run(
+            "const bob = roost.members.find((each) => each.member === arguments[0]);"
+            "const video = document.querySelector(`[data-member='${arguments[0]}'] video`);"
+            "return bob.screenStream !== null && video.srcObject === bob.screenStream && video.videoWidth > 0",
+            bob_id,
+        ),
+        "Ann sees Bob's screen",
+        30.0,
+        seen=ann.describe,
+    )
+    bob.click("Stop sharing screen")
+    ann.sees_no(f"{bob.name} shares a screen")
+    frames = ann.report()["members"][0]["video"]["framesDecoded"]
+    ann.report_where(lambda r: r["members"][0]["video"]["framesDecoded"] > frames + 20, "Bob's camera is back")
+    for tab in (ann, bob):
+        tab.run("forget(); return true")
 
     cem.click("Hang up")
     for tab, other in ((ann, bob), (bob, ann)):

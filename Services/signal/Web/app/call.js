@@ -102,7 +102,8 @@ export class Stage {
     const others =
       members.length > 0
         ? [
-            ...members.map((member) => ({ ...member, key: member.member })),
+            // Through a node a shared screen is a stream of its own; straight it takes the camera's place.
+            ...members.map((member) => ({ ...member, key: member.member, picture: (member.media.screen && member.screenStream) || member.stream })),
             ...this.#roost.invited.map(({ person, name }) => ({ key: `invited ${person}`, name, media: {}, state: "new", stream: null, rings: true })),
           ]
         : [{ key: "waiting", name: call.peer.name, media: {}, state: "new", stream: null }];
@@ -137,9 +138,9 @@ export class Stage {
     if (this.#roost.members.length < 2) return;
     const ratio = devicePixelRatio || 1;
     const shown = document.hidden ? [] : this.#roost.members;
-    const tiles = shown.flatMap(({ member }) => {
+    const tiles = shown.flatMap(({ member, media }) => {
       const { width, height } = this.#tiles.get(member)?.element.getBoundingClientRect() ?? { width: 0, height: 0 };
-      return width > 0 ? [{ member, source: "camera", width: Math.round(width * ratio), height: Math.round(height * ratio) }] : [];
+      return width > 0 ? [{ member, source: media.screen ? "screen" : "camera", width: Math.round(width * ratio), height: Math.round(height * ratio) }] : [];
     });
     this.#roost.view(tiles);
   }
@@ -163,10 +164,10 @@ export class Stage {
     return { key, element, video, audio, label, off, note };
   }
 
-  #updateTile(tile, { self, name, media, stream, state, away, paused, pausedReason, rings }, call) {
+  #updateTile(tile, { self, name, media, stream, picture = stream, state, away, paused, pausedReason, rings }, call) {
     const { element, audio } = tile;
     const showsScreen = Boolean(media.screen);
-    const source = self && showsScreen ? this.#screenStream() : stream;
+    const source = self && showsScreen ? this.#screenStream() : picture;
     const seen = Boolean(media.video || media.screen) && source !== null && (self || state !== "new");
     this.#show(tile, "video", source);
     if (audio) this.#show(tile, "audio", stream);
