@@ -48,7 +48,7 @@ def goes_on(tab, member: str) -> None:
     told = tab.run("return globalThis.stood")
     longest = {kind: round(told.get(f"{kind} {member}", 0.0)) for kind in ("picture", "sound")}
     print(tab.name, longest, "page", round(told["page"]))
-    assert longest["picture"] < 800 + 2 * told["page"], (longest, told)
+    assert longest["picture"] < 1_200 + 2 * told["page"], (longest, told)
     assert longest["sound"] < 500 + 2 * told["page"], (longest, told)
 
 
