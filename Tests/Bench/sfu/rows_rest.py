@@ -65,7 +65,7 @@ def fill(node: Node, load: Load, count: int, room: str | None = None, **what: ob
 
 def memory(node: Node) -> list[Line]:
     """What a connected participant holds, and what a picture that is sent or shown adds. Names of rows say what is taken off."""
-    # All stay until the end: what one frees, another would be given.
+    # All stay until the cluster ends: what one frees, another would be given.
     idlers, senders, watched = loads = Load(), Load(), Load()
     quiet = dict(audio=False, video=False)
     members: list[Member] = []
@@ -90,13 +90,11 @@ def memory(node: Node) -> list[Line]:
         for member in members + publishers + cameras:
             member.hear()
         before, count = resident(node.pid), 20
-        watchers, _ = fill(node, watched, count, room, **quiet, video_slots=9)
+        fill(node, watched, count, room, **quiet, video_slots=9)
         wait_until(lambda: watched.status()["flows"] == 9 * count, "all pictures flow", 60, every=0.25, seen=watched.status)
         time.sleep(5)
         subscribed = ((resident(node.pid) - before) / count - bare) / 9
         watched.say("quiet")
-        for member in members + publishers + cameras + watchers:
-            member.end()
     finally:
         for load in loads:
             load.stop()
