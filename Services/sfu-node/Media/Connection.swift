@@ -59,6 +59,8 @@ struct Connection: ~Copyable {
     var arrivals: TransportFeedbackBuilder
     var feedbackAt: Instant
     var reportAt: Instant
+    /// When the first of its slots owes a report. A slot that shows something new sets it back.
+    var slotsReportAt = Instant.zero
     var downlink: Downlink
     var quality = MediaQuality(paused: [], layers: [], downBitsPerSecond: 0)
     var lastFIR: [SSRC: UInt8] = [:]

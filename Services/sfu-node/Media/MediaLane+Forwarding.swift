@@ -72,6 +72,7 @@ extension MediaLane {
         slots[slot].rewriter.switchSource(to: tracks[track].ssrc, keepingHistory: before != nil)
         slots[slot].current = track
         slots[slot].reportAt = .zero
+        connections[slots[slot].connection].slotsReportAt = .zero
         return before.flatMap { tracks[track].clock.translate(timestamp, to: tracks[$0].clock) }
     }
 

@@ -167,10 +167,13 @@ extension MediaLane {
 
     /// A sender report for each slot: what keeps lips in step, also right after what it shows changed.
     private mutating func reportSending(_ index: Int, _ out: inout LoopIO, _ now: Instant) {
-        guard connections[index].isOpen else { return }
+        guard connections[index].isOpen, now >= connections[index].slotsReportAt else { return }
+        // A slot that shows something new sets this back, so what shows nothing need not be looked at.
+        connections[index].slotsReportAt = now + .seconds(1)
         for slot in connections[index].slots {
-            guard now >= slots[slot].reportAt, let track = slots[slot].current, slots[slot].rewriter.packetCount > 0
-            else {
+            guard let track = slots[slot].current, slots[slot].rewriter.packetCount > 0 else { continue }
+            guard now >= slots[slot].reportAt else {
+                connections[index].slotsReportAt = min(connections[index].slotsReportAt, slots[slot].reportAt)
                 continue
             }
             let publisher = tracks[track].connection

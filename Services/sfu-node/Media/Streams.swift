@@ -112,8 +112,11 @@ struct Slot: ~Copyable {
 
     var reportAt: Instant
 
+    /// Asked for each packet: through a span, as a loop over the array would retain it.
+    @inline(__always)
     func codec(_ codec: MediaCodec) -> Codec? {
-        for each in codecs where each.codec == codec { return each }
+        let codecs = codecs.span
+        for index in codecs.indices where codecs[index].codec == codec { return codecs[index] }
         return nil
     }
 }
