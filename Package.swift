@@ -204,8 +204,9 @@ let package = Package(
             tests(
                 "SFUMedia",
                 [
-                    "MediaClient", "MediaInterface", "PacketIO", "RTP", "SDP", "ICE", "DTLS", "Addresses", "Bytes",
-                    "Time",
+                    "MediaClient", "MediaInterface", "PacketIO", "RTP", "SDP", "ICE", "DTLS", "SRTP", "STUN",
+                    "Addresses",
+                    "Bytes", "Time", "CongestionControl", "LinkSimulator", "CAllocations",
                 ]),
             tests("SFUNode", ["MediaInterface", "Bus", "Messages", "Time", logging]),
             tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),

@@ -29,6 +29,9 @@ struct Downlink: ~Copyable {
 
     /// Until when a full link is believed in, though nothing is lost and nothing waits.
     private var fullUntil: Instant
+    /// How long that is, and when the floor last held again.
+    private var fullFor = Interval.seconds(20)
+    private var floorSince = Instant(nanoseconds: .min)
 
     /// Bits a second.
     var estimate: Int64 {
@@ -45,9 +48,14 @@ struct Downlink: ~Copyable {
         self.roundTrip = roundTrip
         // 5% of loss, or a queue as long as shallow buffers of a slow link hold.
         if fractionLost > 12 || roundTrip > .milliseconds(150) {
-            fullUntil = now + .seconds(20)
-        } else if now >= fullUntil {
+            // The floor was too much for it again: each try costs a slow link a second of pictures, so they get rarer.
+            if fullUntil == .zero {
+                fullFor = now - floorSince < .seconds(30) ? min(fullFor * 2, .seconds(600)) : .seconds(20)
+            }
+            fullUntil = now + fullFor
+        } else if fullUntil != .zero, now >= fullUntil {
             fullUntil = .zero
+            floorSince = now
         }
     }
 

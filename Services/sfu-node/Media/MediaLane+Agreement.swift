@@ -114,7 +114,7 @@ extension MediaLane {
                 codec: media, payloadType: PayloadType(rawValue: codec.payloadType),
                 statistics: ReceptionStatistics(ssrc: ssrc, clockRate: codec.clockRate),
                 losses: isVideo ? LossDetector() : nil, ring: isVideo ? PacketRing(capacity: capacity) : nil,
-                clock: SenderReportClock(clockRate: codec.clockRate), lastPacketAt: now,
+                clock: SenderReportClock(clockRate: codec.clockRate), lastPacketAt: now, flowsSince: now,
                 width: size.width, height: size.height))
         // Lowest layer first.
         var at = 0

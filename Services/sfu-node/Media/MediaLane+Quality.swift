@@ -58,6 +58,10 @@ extension MediaLane {
                 for track in sources[source].tracks { sound += tracks[track].rate.bitsPerSecond(now: now) }
                 continue
             }
+            guard slots[slot].width > 0, slots[slot].height > 0 else {
+                pause(slot, .hidden)
+                continue
+            }
             let layers = layers(of: source, now)
             guard !layers.isEmpty else { continue }
             requests.append(
@@ -86,24 +90,32 @@ extension MediaLane {
         for track in sources[source].tracks where tracks[track].flows(now) {
             isAlive = true
             let place = sources[source].place(of: tracks[track].rid)
-            let rate = max(tracks[track].rate.bitsPerSecond(now: now), tracks[track].width * tracks[track].height / 4)
-            sources[source].usualRates[place] = rate
+            let measured = max(
+                tracks[track].rate.bitsPerSecond(now: now), tracks[track].width * tracks[track].height / 4)
+            let rate = learn(measured, of: place, source, isSteady: tracks[track].isSteady(now))
             layers[place] = Downlink.LayerRequest(
-                place: place, rate: rate, width: tracks[track].width, height: tracks[track].height)
+                place: place, rate: rate > 0 ? rate : layers[place].rate, width: tracks[track].width,
+                height: tracks[track].height)
         }
         return isAlive ? layers : []
     }
 
+    /// What a layer usually takes. Its meter looks back a second, so it says too little of one that began or stopped within that
+    /// time: taken for cheap, such a layer was chosen for a link that could not carry it. Returns 0 where nothing is known.
+    private mutating func learn(_ measured: Int, of place: Int, _ source: Int, isSteady: Bool) -> Int {
+        let usual = sources[source].usualRates[place]
+        if usual > 0 ? measured > usual : isSteady {
+            sources[source].usualRates[place] = measured
+        } else if isSteady {
+            sources[source].usualRates[place] = usual - (usual - measured) / 8
+        }
+        return sources[source].usualRates[place]
+    }
+
     private mutating func take(_ choice: Downlink.Choice, _ now: Instant) {
         let slot = choice.slot
-        slots[slot].wish = choice.place
-        guard let place = choice.place, let source = slots[slot].source else {
-            slots[slot].pause = .bandwidth
-            slots[slot].rewriter.stop()
-            slots[slot].current = nil
-            slots[slot].target = nil
-            return
-        }
+        guard let place = choice.place, let source = slots[slot].source else { return pause(slot, .bandwidth) }
+        slots[slot].wish = place
         slots[slot].pause = nil
         // The layer itself, or until it flows the next lower one; any rather than none.
         var best: Int?
@@ -113,6 +125,15 @@ extension MediaLane {
         guard let best, slots[slot].target != best || slots[slot].current == nil else { return }
         slots[slot].target = best
         if slots[slot].current != best { wantKeyFrame(best) }
+    }
+
+    /// Sends nothing of what a slot shows, until a choice says otherwise.
+    private mutating func pause(_ slot: Int, _ reason: MediaPauseReason) {
+        slots[slot].pause = reason
+        slots[slot].rewriter.stop()
+        slots[slot].wish = nil
+        slots[slot].current = nil
+        slots[slot].target = nil
     }
 
     private mutating func tellQuality(_ index: Int, _ now: Instant) {

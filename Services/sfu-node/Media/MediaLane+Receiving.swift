@@ -50,7 +50,8 @@ extension MediaLane {
         connections[index].path = connections[index].ice.best
     }
 
-    private mutating func receive(
+    /// A datagram, or a stream's frame.
+    mutating func receive(
         _ buffer: UnsafeMutableRawBufferPointer, _ path: ICEPath, _ out: inout LoopIO, _ now: Instant
     ) {
         counters.received += 1
@@ -139,18 +140,23 @@ extension MediaLane {
             guard let srtp = SRTPKeys(profile: keys.profile, exported: keys.exported, isClient: keys.isClient) else {
                 return lose(index, "no keys")
             }
-            do throws(SRTPError) {
-                connections[index].opener = try SRTPOpener(srtp.remote)
-                connections[index].sealer = try SRTPSealer(srtp.local)
-            } catch {
-                return lose(index, "no keys")
-            }
             connections[index].ice.heard(now: now)
-            rooms[connections[index].room].needsMapping = true
-            nextTick = now
+            connected(index, srtp, now)
         case .closed: lose(index, "closed")
         case .failed(let failure): lose(index, "\(failure)")
         }
+    }
+
+    /// The connection has its keys.
+    mutating func connected(_ index: Int, _ keys: SRTPKeys, _ now: Instant) {
+        do throws(SRTPError) {
+            connections[index].opener = try SRTPOpener(keys.remote)
+            connections[index].sealer = try SRTPSealer(keys.local)
+        } catch {
+            return lose(index, "no keys")
+        }
+        rooms[connections[index].room].needsMapping = true
+        nextTick = now
     }
 
     // MARK: RTP
@@ -210,6 +216,7 @@ extension MediaLane {
         _ now: Instant
     ) {
         let header = packet.header
+        if !tracks[track].flows(now) { tracks[track].flowsSince = now }
         tracks[track].lastPacketAt = now
         tracks[track].rate.add(bytes: packet.bytes.byteCount, now: now)
         tracks[track].statistics.receive(

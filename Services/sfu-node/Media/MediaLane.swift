@@ -40,7 +40,7 @@ struct MediaLane: ~Copyable {
 
     /// Publications and views that came before the connection did, or before its sources were known.
     var counters = MediaCounters()
-    var random = SystemRandomNumberGenerator()
+    var random: LaneRandom
     var nextTick: Instant
     /// Where a stream's frames are opened in place.
     let scratch: UnsafeMutableRawBufferPointer
@@ -55,9 +55,10 @@ struct MediaLane: ~Copyable {
         var isRTX: Bool
     }
 
-    init(dtls: DTLSContext, notices: MediaNotices, now: Instant) {
+    init(dtls: DTLSContext, notices: MediaNotices, random: LaneRandom = LaneRandom(seed: nil), now: Instant) {
         self.dtls = dtls
         self.notices = notices
+        self.random = random
         nextTick = now
         unsafe scratch = .allocate(byteCount: LoopIO.datagramBytes, alignment: 16)
         unsafe scratch.initializeMemory(as: UInt8.self, repeating: 0)

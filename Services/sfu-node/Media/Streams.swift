@@ -66,6 +66,8 @@ struct Track: ~Copyable {
     var clock: SenderReportClock
     var rate = RateMeter()
     var lastPacketAt: Instant
+    /// Since when packets have come without a pause.
+    var flowsSince: Instant
     /// Of its pictures; what such a layer usually has until a key frame tells.
     var width: Int
     var height: Int
@@ -76,6 +78,11 @@ struct Track: ~Copyable {
 
     /// Whether packets come: a layer that nobody takes is paused, and a browser that must save leaves out the highest.
     func flows(_ now: Instant) -> Bool { now - lastPacketAt < .seconds(1) }
+
+    /// Whether its meter says what it takes: it flows for as long as that looks back, and did not stop just now.
+    func isSteady(_ now: Instant) -> Bool {
+        now - flowsSince > .milliseconds(1_200) && now - lastPacketAt < .milliseconds(rid == nil ? 1_000 : 200)
+    }
 }
 
 /// A receive-only m-line of a client: what it is sent there changes, its SSRC, sequence numbers and times go on.

@@ -1,0 +1,262 @@
+import Addresses
+import Bytes
+import CongestionControl
+import DTLS
+import ICE
+import LinkSimulator
+import MediaClient
+import MediaInterface
+import RTP
+import SDP
+import SFUMedia
+import Time
+
+/// A member of a room in virtual time: a whole client behind two simulated links, with simulated encoders and slots.
+@safe
+final class VirtualMember {
+    let member: MediaMember
+    let endpoint: Endpoint
+    private(set) var client: MediaClient
+    var up: SimulatedLink<[UInt8]>
+    var down: SimulatedLink<[UInt8]>
+    let slots: [SlotReceiver]
+    /// What it sends, lowest first.
+    var layers: [LayerSender]
+    let tracks: [MediaTrack]
+    var sendsSound = true
+
+    private(set) var ended: String?
+    /// What the node told it last.
+    private(set) var quality: MediaQuality?
+    private(set) var activeLayers: [String]?
+    private(set) var map: [MediaSlot] = []
+    private(set) var keyFrameRequests = 0
+
+    private var arrivals = TransportFeedbackBuilder()
+    private var feedbackAt: Instant
+    private var reportAt: Instant
+    private var frameAt: Instant
+    private var soundAt: Instant
+    private var soundNumber: UInt16 = 65_500
+    private var soundTimestamp = UInt32.max - 9_600
+    private var transportNumber: UInt16 = 0
+    private let soundSSRC: UInt32
+    private let soundMid: String
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 16)
+
+    init(
+        _ joining: VirtualRoom.Joining, client: consuming MediaClient, answered: AnsweredSession, seed: UInt64,
+        now: Instant
+    ) {
+        member = joining.member
+        endpoint = joining.endpoint
+        self.client = client
+        layers = joining.layers
+        tracks = joining.tracks
+        soundSSRC = joining.soundSSRC
+        soundMid = joining.tracks.first { $0.source == .microphone }?.mid ?? ""
+        let wide = SimulatedLink<[UInt8]>.Conditions(capacity: .megabitsPerSecond(100), propagation: .milliseconds(10))
+        up = SimulatedLink(wide, seed: seed)
+        down = SimulatedLink(wide, seed: seed ^ 0x55)
+        slots = answered.media.filter { $0.role == .slot }.compactMap { media in
+            media.sources.first.map {
+                SlotReceiver(mid: media.mid, isVideo: media.kind == .video, ssrc: $0.ssrc, rtx: $0.rtx)
+            }
+        }
+        (feedbackAt, reportAt, frameAt, soundAt) = (now, now, now, now)
+        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    deinit { unsafe buffer.deallocate() }
+
+    var isConnected: Bool { client.isConnected }
+
+    /// When something is to do.
+    var nextDeadline: Instant {
+        let due = [
+            client.nextDeadline, up.nextDeadline ?? .distantFuture, down.nextDeadline ?? .distantFuture, feedbackAt,
+            frameAt, soundAt,
+        ]
+        return due.reduce(.distantFuture) { min($0, $1) }
+    }
+
+    func slot(_ kind: MediaSource, of name: String) -> SlotReceiver? {
+        guard let mid = map.first(where: { $0.member == name && $0.source == kind })?.mid else { return nil }
+        return slots.first { $0.mid == mid }
+    }
+
+    func hear(_ notice: MediaNotice) {
+        switch notice {
+        case .map(_, let slots): map = slots
+        case .quality(let told): quality = told
+        case .layers(_, let active):
+            activeLayers = active
+            for index in layers.indices {
+                layers[index].isActive = layers[index].rid.map { active.contains($0) } ?? true
+            }
+        case .lost(let reason): ended = reason
+        case .slotsWanted, .speakers, .mutedBy: break
+        }
+    }
+
+    // MARK: What comes
+
+    func receive(now: Instant) {
+        while let arrival = down.receive(now: now) {
+            let count = arrival.packet.count
+            unsafe buffer.copyBytes(from: arrival.packet)
+            let datagram = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[0..<count])
+            switch unsafe client.receive(
+                datagram, from: VirtualRoom.node, now: now, send: { bytes, _ in post(bytes, now) })
+            {
+            case .rtp(let length): receiveRTP(length, now)
+            case .rtcp(let length):
+                let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: buffer[0..<length]))
+                receiveRTCP(Array(bytes), now)
+            case .ended(let reason): ended = reason
+            case .nothing, .connected: break
+            }
+        }
+    }
+
+    private func receiveRTP(_ length: Int, _ now: Instant) {
+        let opened = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[0..<length])
+        let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(opened))
+        guard let packet = try? RTPPacket(parsing: bytes) else { return }
+        if let element = packet.element(id: OfferBuilder.chromiumExtensions[.transportSequenceNumber] ?? 0),
+            element.byteCount == 2
+        {
+            arrivals.receive(SequenceNumber(rawValue: element.uint16(at: 0)), now: now)
+        }
+        let ssrc = packet.header.ssrc.rawValue
+        if let slot = slots.first(where: { $0.ssrc == ssrc }) {
+            slot.receive(packet, isRepair: false, now: now)
+        } else if let slot = slots.first(where: { $0.rtx == ssrc }), packet.header.payloadByteCount > 2 {
+            var span = unsafe MutableRawSpan(_unsafeBytes: opened)
+            guard
+                let start = try? packet.header.restoreRetransmitted(
+                    in: &span, as: SSRC(rawValue: slot.ssrc), payloadType: PayloadType(rawValue: 96)),
+                let restored = try? RTPPacket(
+                    parsing: unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: opened[start...])))
+            else { return }
+            slot.receive(restored, isRepair: true, now: now)
+        }
+    }
+
+    private func receiveRTCP(_ bytes: [UInt8], _ now: Instant) {
+        var reader = unsafe RTCPReader(bytes.span.bytes)
+        while let packet = try? reader.next() {
+            switch packet.kind {
+            case .pictureLoss:
+                for index in layers.indices where layers[index].ssrc == packet.media?.rawValue {
+                    layers[index].wantsKeyFrame = true
+                    keyFrameRequests += 1
+                }
+            case .nack:
+                var repairs: [[UInt8]] = []
+                for index in layers.indices where layers[index].ssrc == packet.media?.rawValue {
+                    packet.forEachNACK { number in
+                        if let repair = layers[index].repair(of: number.rawValue) { repairs.append(repair) }
+                    }
+                }
+                for repair in repairs { send(repair, now) }
+            case .senderReport:
+                guard let report = packet.senderReport() else { continue }
+                slots.first { $0.ssrc == report.ssrc.rawValue }?.statistics.receive(report, now: now)
+            default: break
+            }
+        }
+    }
+
+    // MARK: What goes
+
+    func timeout(now: Instant) {
+        client.poll(now: now) { bytes, _ in post(bytes, now) }
+        if soundAt <= now {
+            soundAt = now + .milliseconds(20)
+            if sendsSound { sendSound(now) }
+        }
+        if frameAt <= now {
+            frameAt = now + .microseconds(33_333)
+            for index in layers.indices { for packet in layers[index].nextFrame(now: now) { send(packet, now) } }
+        }
+        if feedbackAt <= now {
+            // As browsers do: feedback, and NACK when it is due, which here is each 10 ms.
+            feedbackAt = now + .milliseconds(10)
+            feedBack(now)
+        }
+    }
+
+    /// Seals a packet and sends it.
+    func send(_ packet: [UInt8], _ now: Instant) {
+        guard client.isConnected, packet.count <= 1_900 else { return }
+        unsafe buffer.copyBytes(from: packet)
+        let length = unsafe client.sealRTP(buffer, length: packet.count)
+        guard length > 0 else { return }
+        post(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: buffer[0..<length])), now)
+    }
+
+    /// The same for RTCP.
+    func sendRTCP(_ now: Instant, _ write: (inout OutputRawSpan) throws -> Void) {
+        guard client.isConnected else { return }
+        var output = unsafe OutputRawSpan(
+            buffer: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<1_200]), initializedCount: 0)
+        try? write(&output)
+        let count = unsafe output.finalize(for: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<1_200]))
+        guard count > 0 else { return }
+        let length = unsafe client.sealRTCP(buffer, length: count)
+        guard length > 0 else { return }
+        post(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: buffer[0..<length])), now)
+    }
+
+    /// Puts a datagram on its way.
+    func post(_ bytes: RawSpan, _ now: Instant) {
+        // IPv4 and UDP take 28 bytes.
+        up.send(Array(bytes), size: ByteCount(bytes.byteCount + 28), now: now)
+    }
+
+    private func sendSound(_ now: Instant) {
+        soundNumber &+= 1
+        soundTimestamp &+= 960
+        transportNumber &+= 1
+        let packet = RTPBytes.packet(
+            payloadType: 111, number: soundNumber, timestamp: soundTimestamp, ssrc: soundSSRC,
+            elements: [
+                (.mid, Array(soundMid.utf8)), (.audioLevel, [0x80 | 30]),
+                (.transportSequenceNumber, RTPBytes.bytes(transportNumber)),
+            ], payload: [UInt8](repeating: 0xaa, count: 80))
+        send(packet, now)
+    }
+
+    private func feedBack(_ now: Instant) {
+        let sender = SSRC(rawValue: soundSSRC)
+        for slot in slots where slot.isVideo {
+            slot.timeout(now: now)
+            let media = SSRC(rawValue: slot.ssrc)
+            if slot.wantsKeyFrame {
+                slot.wantsKeyFrame = false
+                sendRTCP(now) { try RTCPWriter.pictureLoss(sender: sender, media: media, to: &$0) }
+            }
+            sendRTCP(now) {
+                _ = try slot.losses.writeNACK(
+                    sender: sender, media: media, roundTrip: .milliseconds(80), now: now, to: &$0)
+            }
+        }
+        for slot in slots where !slot.isVideo { slot.timeout(now: now) }
+        guard now >= reportAt else { return }
+        reportAt = now + .milliseconds(100)
+        if !arrivals.isEmpty {
+            sendRTCP(now) { _ = try arrivals.write(sender: sender, media: sender, to: &$0) }
+        }
+        // One report each 100 ms, of all slots; browsers send one a second and stream.
+        var blocks: [ReportBlock] = []
+        for slot in slots { if let block = slot.statistics.nextReport(now: now) { blocks.append(block) } }
+        guard !blocks.isEmpty else { return }
+        sendRTCP(now) { try RTCPWriter.receiverReport(sender: sender, blocks: blocks.span, to: &$0) }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// A copy.
+    init(_ bytes: RawSpan) { self = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+}
