@@ -189,11 +189,24 @@ final class VirtualMember {
 
     /// Seals a packet and sends it.
     func send(_ packet: [UInt8], _ now: Instant) {
-        guard client.isConnected, packet.count <= 1_900 else { return }
+        let sealed = seal(packet)
+        up.send(sealed, size: ByteCount(sealed.count + 28), now: now)
+    }
+
+    /// A packet as it would leave; empty where it cannot.
+    func seal(_ packet: [UInt8]) -> [UInt8] {
+        guard client.isConnected, packet.count <= 1_900 else { return [] }
         unsafe buffer.copyBytes(from: packet)
         let length = unsafe client.sealRTP(buffer, length: packet.count)
-        guard length > 0 else { return }
-        post(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: buffer[0..<length])), now)
+        return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[0..<length]))
+    }
+
+    /// The same for RTCP, whatever the bytes say.
+    func sealRTCP(_ packet: [UInt8]) -> [UInt8] {
+        guard client.isConnected, packet.count <= 1_900 else { return [] }
+        unsafe buffer.copyBytes(from: packet)
+        let length = unsafe client.sealRTCP(buffer, length: packet.count)
+        return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[0..<length]))
     }
 
     /// The same for RTCP.
@@ -215,17 +228,19 @@ final class VirtualMember {
         up.send(Array(bytes), size: ByteCount(bytes.byteCount + 28), now: now)
     }
 
-    private func sendSound(_ now: Instant) {
+    private func sendSound(_ now: Instant) { send(nextSound(), now) }
+
+    /// The next packet of its microphone.
+    func nextSound() -> [UInt8] {
         soundNumber &+= 1
         soundTimestamp &+= 960
         transportNumber &+= 1
-        let packet = RTPBytes.packet(
+        return RTPBytes.packet(
             payloadType: 111, number: soundNumber, timestamp: soundTimestamp, ssrc: soundSSRC,
             elements: [
                 (.mid, Array(soundMid.utf8)), (.audioLevel, [0x80 | 30]),
                 (.transportSequenceNumber, RTPBytes.bytes(transportNumber)),
             ], payload: [UInt8](repeating: 0xaa, count: 80))
-        send(packet, now)
     }
 
     private func feedBack(_ now: Instant) {
