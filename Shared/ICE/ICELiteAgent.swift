@@ -73,6 +73,9 @@ public struct ICELiteAgent: Sendable {
         if now > heardAt { heardAt = now }
     }
 
+    /// Whether nothing authenticated came for so long.
+    public func isSilent(for time: Interval, now: Instant) -> Bool { now - heardAt >= time }
+
     /// A TCP connection has ended. True if its path was the selected one: `best` is another one now, or none.
     public mutating func closed(_ path: ICEPath) -> Bool {
         paths.removeAll { $0.path == path }

@@ -31,6 +31,9 @@ final class VirtualMember {
     private(set) var activeLayers: [String]?
     private(set) var map: [MediaSlot] = []
     private(set) var keyFrameRequests = 0
+    /// Its newest check of ICE, and the newest datagrams it sent.
+    private(set) var lastCheck: [UInt8] = []
+    private(set) var lastSent: [[UInt8]] = []
 
     private var arrivals = TransportFeedbackBuilder()
     private var feedbackAt: Instant
@@ -190,6 +193,7 @@ final class VirtualMember {
     /// Seals a packet and sends it.
     func send(_ packet: [UInt8], _ now: Instant) {
         let sealed = seal(packet)
+        lastSent = lastSent.suffix(19) + [sealed]
         up.send(sealed, size: ByteCount(sealed.count + 28), now: now)
     }
 
@@ -224,6 +228,7 @@ final class VirtualMember {
 
     /// Puts a datagram on its way.
     func post(_ bytes: RawSpan, _ now: Instant) {
+        if bytes.byteCount > 20, unsafe bytes.unsafeLoad(as: UInt8.self) == 0 { lastCheck = Array(bytes) }
         // IPv4 and UDP take 28 bytes.
         up.send(Array(bytes), size: ByteCount(bytes.byteCount + 28), now: now)
     }

@@ -146,7 +146,10 @@ final class VirtualRoom {
 
     private func turn() {
         for member in members {
-            while let arrival = member.up.receive(now: now) { deliver(arrival.packet, from: member.endpoint) }
+            while let arrival = member.up.receive(now: now) {
+                deliver(arrival.packet, from: member.endpoint)
+                takeSent()
+            }
         }
         if stage.nextDeadline <= now { stage.timeout(now: now) }
         takeSent()

@@ -97,6 +97,9 @@ extension MediaLane {
 
     // MARK: ICE and DTLS
 
+    /// Consent is renewed each five seconds or so (RFC 7675 §5.1).
+    private static let takeover = Interval.seconds(12)
+
     private mutating func receiveCheck(_ bytes: RawSpan, _ path: ICEPath, _ out: inout LoopIO, _ now: Instant) {
         guard let ufrag = ICEUfrag(of: bytes), let index = byUfrag[ufrag] else {
             return counters.drop(.unknownPath)
@@ -107,9 +110,17 @@ extension MediaLane {
         }
         guard case .answered(let change) = outcome else { return }
         if let evicted = change.evicted, byPath[evicted] == index { forget(evicted, index) }
-        if change.isNew {
-            // An address that another connection had before is this one's from now on: it was just proven.
-            if let other = byPath[path], other != index { forget(path, other) }
+        if byPath[path] != index {
+            if let other = byPath[path] {
+                // A check proves who sent it, not from where: sources of UDP can be forged. So an address that another connection
+                // is heard from stays its; one that fell silent may have been given to somebody else by a NAT.
+                guard connections[other].ice.isSilent(for: MediaLane.takeover, now: now) else {
+                    _ = connections[index].ice.closed(path)
+                    connections[index].path = connections[index].ice.best
+                    return counters.drop(.foreignPath)
+                }
+                forget(path, other)
+            }
             byPath[path] = index
             connections[index].paths.append(path)
             lastPath = nil

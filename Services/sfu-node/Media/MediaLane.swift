@@ -197,7 +197,7 @@ struct MediaLane: ~Copyable {
 package struct MediaCounters: Sendable {
     package enum Drop: Int, CaseIterable, Sendable {
         case unknownPath, notOpen, forged, replayed, malformed, unknownTrack, mayNotSend, noCodec, beforeSwitch, late,
-            noRoom, tooMany
+            noRoom, tooMany, foreignPath
     }
 
     package var connections = 0
