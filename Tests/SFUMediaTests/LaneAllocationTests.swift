@@ -13,7 +13,8 @@ extension VirtualRoom {
         var (sent, offset) = (0, 0)
         var at = now
         let endpoint = sender.endpoint
-        for length in unsafe lengths {
+        for index in 0..<lengths.count {
+            let length = unsafe lengths[index]
             at += apart
             let datagram = unsafe UnsafeMutableRawBufferPointer(rebasing: datagrams[offset..<offset + length])
             offset += length
