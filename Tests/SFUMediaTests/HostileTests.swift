@@ -55,6 +55,24 @@ struct HostileTests {
         #expect(after.ufrags == before.ufrags)
     }
 
+    @Test func `ICE restarts that nobody follows leave nothing behind, and the old way goes on`() throws {
+        let room = try VirtualRoom(seed: 5)
+        let ann = try room.join("ann", pictures: [])
+        let bob = try room.join("bob", pictures: [])
+        room.settle()
+        room.run(for: .seconds(2))
+        let before = room.stage.sizes
+        let start = room.now
+        for _ in 0..<50 {
+            try room.restart(ann.member)
+            room.run(for: .milliseconds(40))
+        }
+        let sound = try #require(bob.slot(.microphone, of: "ann"))
+        #expect(sound.packets(from: start, to: room.now) >= 95)
+        #expect(sound.faults == [])
+        #expect(room.stage.sizes.ufrags <= before.ufrags + 3)
+    }
+
     private func strike(
         _ attack: Attack, _ room: VirtualRoom, _ eve: VirtualMember, _ bob: VirtualMember, _ ann: VirtualMember,
         _ random: inout SeededGenerator

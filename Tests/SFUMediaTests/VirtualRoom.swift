@@ -44,6 +44,8 @@ final class VirtualRoom {
 
     deinit { unsafe buffer.deallocate() }
 
+    private var setups: [MediaMember: ConnectionSetup] = [:]
+
     /// Three layers as Chromium makes them of a camera of 720 lines.
     static let simulcast: [(rid: String?, width: Int, height: Int, bitsPerSecond: Int)] = [
         ("q", 320, 180, 150_000), ("h", 640, 360, 500_000), ("f", 1_280, 720, 1_700_000),
@@ -110,12 +112,24 @@ final class VirtualRoom {
         guard let strong = answer.session.remoteFingerprints.first,
             let fingerprint = DTLSFingerprint("\(strong.hash) \(VirtualRoom.hex(strong.bytes))")
         else { throw MediaRefusal.invalid("fingerprint") }
-        try stage.connect(
-            ConnectionSetup(
-                member: member, kind: .new, number: 1, localICE: localICE,
-                remoteICE: ICE.ICECredentials(ufrag: remote.ufrag, password: remote.password), fingerprint: fingerprint,
-                session: answer.session, maySend: true), now: now)
+        let setup = ConnectionSetup(
+            member: member, kind: .new, number: 1, localICE: localICE,
+            remoteICE: ICE.ICECredentials(ufrag: remote.ufrag, password: remote.password), fingerprint: fingerprint,
+            session: answer.session, maySend: true)
+        setups[member] = setup
+        try stage.connect(setup, now: now)
         return try AnsweredSession(offer: offer, answer: answer.description)
+    }
+
+    /// ICE begins anew under credentials that the client does not follow.
+    func restart(_ member: MediaMember) throws {
+        guard var setup = setups[member] else { return }
+        setup.kind = .restart
+        setup.number += 1
+        setup.localICE = .random(using: &random)
+        setups[member] = setup
+        try stage.connect(setup, now: now)
+        try stage.answered(setup.number, by: member, now: now)
     }
 
     func view(_ member: VirtualMember, _ tiles: [(name: String, width: Int, height: Int)]) throws {

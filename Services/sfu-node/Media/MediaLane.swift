@@ -18,6 +18,9 @@ struct MediaLane: ~Copyable {
     /// Streams of packets that one connection may send at once: four pictures of three layers with their repairs, and sound.
     static let streamLimit = 48
 
+    /// ICE credentials by which one connection is known: an ICE restart that does not come through may be followed by another.
+    static let ufragLimit = 4
+
     let dtls: DTLSContext
     let notices: MediaNotices
     var connections = Slab<Connection>()
@@ -115,6 +118,10 @@ struct MediaLane: ~Copyable {
         guard let key = credentials.key else { return }
         byUfrag[key] = index
         connections[index].ufrags.append(key)
+        // Restarts that never came through: the one in use and the newest ones are enough.
+        guard connections[index].ufrags.count > MediaLane.ufragLimit else { return }
+        let old = connections[index].ufrags.remove(at: 1)
+        if byUfrag[old] == index { byUfrag[old] = nil }
     }
 
     private mutating func room(_ room: MediaRoom, now: Instant) -> Int {
