@@ -5,7 +5,7 @@ export class RoostError extends Error {
   /**
    * From signal: `name-taken`, `name-invalid`, `version`, `unavailable`, `not-found`, `self`, `busy-self`, `gone`, …
    * In rooms: `bad-room`, `bad-topology`, `locked`, `removed`, `not-allowed`, `too-many`.
-   * From here: `signed-out`, `session-lost`, `timeout`, `no-ring`, `screen-unsupported`, `screen-refused`, `screen-failed`.
+   * From here: `signed-out`, `session-lost`, `timeout`, `no-ring`, `no-call`, `screen-unsupported`, `screen-refused`, `screen-failed`.
    */
   readonly code: string;
   /** With `name-taken`: a name that is free. */
