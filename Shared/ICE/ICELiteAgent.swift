@@ -76,7 +76,7 @@ public struct ICELiteAgent: Sendable {
     /// Whether nothing authenticated came for so long.
     public func isSilent(for time: Interval, now: Instant) -> Bool { now - heardAt >= time }
 
-    /// A TCP connection has ended. True if its path was the selected one: `best` is another one now, or none.
+    /// A path is no more: its TCP connection has ended, or it is somebody else's. True if its path was the selected one: `best` is another one now, or none.
     public mutating func closed(_ path: ICEPath) -> Bool {
         paths.removeAll { $0.path == path }
         guard selected == path else { return false }

@@ -132,6 +132,21 @@ internal import CPacketIO
         return unsafe _overrideLifetime(buffer.bytes, borrowing: self)
     }
 
+    /// Each datagram of an item, to change in place.
+    @inline(__always)
+    public mutating func forEachSegment(_ index: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void) {
+        let segment = segmentBytes(index)
+        var bytes = mutableBytes(index)
+        unsafe bytes.withUnsafeMutableBytes { buffer in
+            var offset = 0
+            while offset < buffer.count {
+                let count = segment > 0 ? min(segment, buffer.count - offset) : buffer.count
+                unsafe body(UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + count]))
+                offset += count
+            }
+        }
+    }
+
     /// Who sent an item.
     public func remote(_ index: Int) -> Endpoint { Endpoint(self[index].remote) }
 

@@ -15,17 +15,7 @@ extension MediaLane {
     mutating func receive(_ batch: inout ReceiveBatch, _ out: inout LoopIO, _ now: Instant) {
         for index in 0..<batch.count where !batch.isTruncated(index) {
             let path = ICEPath(socket: batch.socket.index, local: batch.local(index), remote: batch.remote(index))
-            let segment = batch.segmentBytes(index)
-            var bytes = batch.mutableBytes(index)
-            unsafe bytes.withUnsafeMutableBytes { buffer in
-                var offset = 0
-                while offset < buffer.count {
-                    let count = segment > 0 ? min(segment, buffer.count - offset) : buffer.count
-                    unsafe receive(
-                        UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + count]), path, &out, now)
-                    offset += count
-                }
-            }
+            unsafe batch.forEachSegment(index) { unsafe receive($0, path, &out, now) }
         }
     }
 

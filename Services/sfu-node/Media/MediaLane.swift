@@ -41,7 +41,6 @@ struct MediaLane: ~Copyable {
     var lastPath: ICEPath?
     var lastConnection = 0
 
-    /// Publications and views that came before the connection did, or before its sources were known.
     var counters = MediaCounters()
     var random: LaneRandom
     var nextTick: Instant

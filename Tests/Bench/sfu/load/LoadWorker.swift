@@ -141,18 +141,7 @@ actor LoadWorker: PacketWorker {
         guard bySocket.indices.contains(batch.socket.index), let member = bySocket[batch.socket.index] else { return }
         for index in 0..<batch.count where !batch.isTruncated(index) {
             let remote = batch.remote(index)
-            let segment = batch.segmentBytes(index)
-            var bytes = batch.mutableBytes(index)
-            unsafe bytes.withUnsafeMutableBytes { buffer in
-                var offset = 0
-                while offset < buffer.count {
-                    let count = segment > 0 ? min(segment, buffer.count - offset) : buffer.count
-                    unsafe member.receive(
-                        UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + count]), from: remote,
-                        &window, &out, now: now)
-                    offset += count
-                }
-            }
+            unsafe batch.forEachSegment(index) { unsafe member.receive($0, from: remote, &window, &out, now: now) }
         }
         pollAt = member.isConnected ? pollAt : .zero
     }
