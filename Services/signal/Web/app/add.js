@@ -19,7 +19,6 @@ export class Adding {
   }
 
   render() {
-    if (!this.#dialog.open && this.#roost.currentCall === null) return;
     if (this.#roost.currentCall === null) return void this.#dialog.close();
     const inside = new Set([...this.#roost.members, ...this.#roost.invited].map((each) => each.person));
     const outside = this.#roost.people.filter((each) => !inside.has(each.person));
@@ -27,11 +26,12 @@ export class Adding {
     const wanted = new Set(outside.map((each) => each.person));
     for (const row of [...list.children]) if (!wanted.has(row.dataset.person)) row.remove();
     const known = new Map([...list.children].map((row) => [row.dataset.person, row]));
-    for (const each of outside) {
+    // A row stays where it is: one that moved would lose the focus.
+    for (const [at, each] of outside.entries()) {
       const row = known.get(each.person) ?? this.#row(each);
       setText(row.querySelector(".person-status"), each.busy ? words.people.busy : words.people.free);
       row.classList.toggle("busy", Boolean(each.busy));
-      list.append(row);
+      if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
     }
     show(byId("add-nobody"), outside.length === 0);
     setText(byId("add-problem"), this.#problem);

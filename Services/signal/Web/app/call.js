@@ -113,7 +113,7 @@ export class Stage {
     const wanted = new Set(shown.map((each) => each.key));
     for (const [key, tile] of this.#tiles) {
       if (wanted.has(key)) continue;
-      tile.element.remove();
+      this.#close(tile);
       this.#blocked.delete(key);
       this.#tiles.delete(key);
     }
@@ -161,7 +161,7 @@ export class Stage {
       note,
       make("span", { className: "tile-foot" }, off, label),
     );
-    return { key, element, video, audio, label, off, note };
+    return { key, element, video, audio, label, off, note, next: { video: null, audio: null } };
   }
 
   #updateTile(tile, { self, name, media, stream, picture = stream, state, away, paused, pausedReason, rings }, call) {
@@ -192,10 +192,11 @@ export class Stage {
    */
   #show(tile, kind, stream) {
     const old = tile[kind];
-    const wanted = tile.next?.[kind]?.srcObject ?? old.srcObject;
-    if (wanted === stream) return;
-    tile.next ??= {};
+    const coming = tile.next[kind];
+    if ((coming ?? old).srcObject === stream) return;
+    if (coming) coming.srcObject = null;
     tile.next[kind] = null;
+    if (old.srcObject === stream) return;
     if (!stream || !old.srcObject || tile.key === "self") {
       old.srcObject = stream;
       if (kind === "audio") this.#applySpeaker(old);
@@ -294,11 +295,13 @@ export class Stage {
   #clear() {
     this.#since = null;
     this.#blocked.clear();
-    for (const { element, video, audio } of this.#tiles.values()) {
-      video.srcObject = null;
-      if (audio) audio.srcObject = null;
-      element.remove();
-    }
+    for (const tile of this.#tiles.values()) this.#close(tile);
     this.#tiles.clear();
+  }
+
+  #close(tile) {
+    for (const each of [tile.video, tile.audio, tile.next.video, tile.next.audio]) if (each) each.srcObject = null;
+    tile.next = { video: null, audio: null };
+    tile.element.remove();
   }
 }
