@@ -1,5 +1,7 @@
 """docs/protocol/signal.md, said and heard without a browser."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from wire import Refused, Wire, new_key, room_id, unique
@@ -35,6 +37,20 @@ def invitation(client: Wire, room: str, state: str) -> dict:
 
 
 # -- signing in
+
+
+def test_nothing_is_told_before_the_answer_to_hello(cluster):
+    """News of others' coming and going would be acknowledged by a client that is not in yet, and it would be cut."""
+
+    def comes_and_goes(_: int) -> None:
+        for _ in range(12):
+            with Wire(cluster.url()) as client:
+                client.hello(unique("Eve"))
+                assert client.hear("people")["seq"] == 1
+                client.sign_out()
+
+    with ThreadPoolExecutor(8) as people:
+        list(people.map(comes_and_goes, range(8)))
 
 
 def test_hello_gives_a_session(wire):
