@@ -40,9 +40,13 @@ internal import CPacketIO
     let touched: UnsafeMutablePointer<Int32>
     private(set) var touchedCount = 0
 
-    /// Where a flow may be found: checked before use, so it is never cleared.
-    private let cache: UnsafeMutablePointer<Int32>
-    private static let cacheSize = 512
+    /// Where a flow may be found: a table of flows by what they have in common, probed from their place on. An entry is the number of
+    /// the filling that it belongs to, and the flow's index in the low 8 bits: so it is never cleared.
+    private let table: UnsafeMutablePointer<UInt32>
+    private var filling: UInt32 = 1
+    private static let tableSize = 512
+    /// Places that are looked at: more flows than that which share one are not grouped.
+    private static let probeLimit = 8
     private let slab: UnsafeRawPointer
     private let slabEnd: UnsafeRawPointer
 
@@ -54,8 +58,8 @@ internal import CPacketIO
         unsafe flows.initialize(repeating: pio_flow(), count: SendQueue.flowLimit)
         unsafe touched = .allocate(capacity: SendQueue.flowLimit)
         unsafe touched.initialize(repeating: 0, count: SendQueue.flowLimit)
-        unsafe cache = .allocate(capacity: SendQueue.cacheSize)
-        unsafe cache.initialize(repeating: 0, count: SendQueue.cacheSize)
+        unsafe table = .allocate(capacity: SendQueue.tableSize)
+        unsafe table.initialize(repeating: 0, count: SendQueue.tableSize)
         unsafe headers = .allocate(byteCount: SendQueue.entryLimit * SendQueue.headerBytes, alignment: 64)
         unsafe headers.initializeMemory(
             as: UInt8.self, repeating: 0, count: SendQueue.entryLimit * SendQueue.headerBytes)
@@ -69,7 +73,7 @@ internal import CPacketIO
         unsafe entries.deallocate()
         unsafe flows.deallocate()
         unsafe touched.deallocate()
-        unsafe cache.deallocate()
+        unsafe table.deallocate()
         unsafe headers.deallocate()
         unsafe written.deallocate()
         unsafe zeros.deallocate()
@@ -141,22 +145,32 @@ internal import CPacketIO
         _ entry: Int32, socket: Int, local: pio_address, remote: pio_address, flags: UInt32,
         in sockets: inout SocketTable
     ) {
-        let place = SendQueue.hash(remote, socket)
-        let known = unsafe Int(cache[place])
-        if known < flowCount, unsafe flows[known].socket == Int32(truncatingIfNeeded: socket),
-            unsafe flows[known].flags == flags, unsafe flows[known].remote.isEqual(to: remote),
-            unsafe flows[known].local.isEqual(to: local)
-        {
-            unsafe entries[Int(flows[known].last)].next = entry
-            unsafe flows[known].last = entry
-            return
+        let first = SendQueue.hash(remote, socket)
+        var place = first
+        var probes = 0
+        while unsafe table[place] >> 8 == filling {
+            let known = unsafe Int(table[place] & 0xff)
+            if known < flowCount, unsafe flows[known].socket == Int32(truncatingIfNeeded: socket),
+                unsafe flows[known].flags == flags, unsafe flows[known].remote.isEqual(to: remote),
+                unsafe flows[known].local.isEqual(to: local)
+            {
+                unsafe entries[Int(flows[known].last)].next = entry
+                unsafe flows[known].last = entry
+                return
+            }
+            probes += 1
+            guard probes < SendQueue.probeLimit else {
+                place = first
+                break
+            }
+            place = (place + 1) & (SendQueue.tableSize - 1)
         }
         let flow = flowCount
         unsafe flows[flow] = pio_flow(
             remote: remote, local: local, socket: Int32(truncatingIfNeeded: socket), flags: flags, first: entry,
             last: entry, next: -1)
         flowCount = flow + 1
-        unsafe cache[place] = Int32(truncatingIfNeeded: flow)
+        unsafe table[place] = filling << 8 | UInt32(truncatingIfNeeded: flow)
         let last = unsafe Int(sockets.slots[socket].lastFlow)
         if last < 0 {
             unsafe sockets.slots[socket].firstFlow = Int32(truncatingIfNeeded: flow)
@@ -170,13 +184,15 @@ internal import CPacketIO
 
     /// Forgets everything: it has been sent.
     mutating func clear() {
+        // 24 bits: after as many fillings an old entry may seem to be of this one, and is compared in vain.
+        if flowCount > 0 { filling = (filling &+ 1) & 0xff_ffff }
         entryCount = 0
         flowCount = 0
         touchedCount = 0
         writtenCount = 0
     }
 
-    /// A place in the cache of flows. Anyone can make flows share one: they are then not grouped, no more.
+    /// A place in the table of flows. Anyone can make flows share one: the ninth is then not grouped, no more.
     @inline(__always)
     private static func hash(_ remote: pio_address, _ socket: Int) -> Int {
         var mix = remote.low ^ remote.high &* 0x9e37_79b9_7f4a_7c15

@@ -126,6 +126,19 @@ struct ForwardingTests {
     }
 
     @Test func `flows that come mixed leave in runs, each in its order`() async throws {
+        // Often, with other ports each time: no flow may fall out of the grouping by its address.
+        for _ in 0..<150 {
+            let messages = try await forwardMixed()
+            // The first turn is asked for 16; without grouping there would be 64 messages.
+            guard messages < 32 else {
+                Issue.record("\(messages) messages for 4 flows of 15 datagrams")
+                return
+            }
+        }
+    }
+
+    /// Sends datagrams of four flows in turns; gives the number of messages that they left in.
+    private func forwardMixed() async throws -> UInt64 {
         // All of it waits in the kernel when the loop starts, so that one turn has it all.
         let executor = try LoopExecutor(name: "relay")
         let address = IPAddress(v4: 0x7f00_0001)
@@ -155,8 +168,7 @@ struct ForwardingTests {
         try await running.value
 
         #expect(wrong == 0)
-        // The first turns ask for few; without grouping there would be 64 messages.
-        #expect(executor.statistics.sentMessages.load(ordering: .relaxed) < 32)
+        return executor.statistics.sentMessages.load(ordering: .relaxed)
     }
 
     @Test func `a kernel that refuses to cut messages gets them one by one`() async throws {
