@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls import accept, call, connected, hears, ring, sees_picture
+from calls import accept, call, connected, hears, idle, ring, sees_picture
 from waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -126,3 +126,24 @@ def test_two_who_both_refuse_are_connected_all_the_same(person):
     connected(bob)
     bob.click("Hang up")
     ann.sees(f"{bob.name} hung up")
+
+
+def test_a_screen_chosen_after_the_call_is_not_captured_nor_sent_in_the_next(person, wire):
+    ann, bob = person("Ann"), wire("Bob")
+    name = bob.session["name"]
+    ann.run(
+        "navigator.mediaDevices.getDisplayMedia = () => new Promise((resolve) => {"
+        "  globalThis.pick = () => { const stream = document.createElement('canvas').captureStream(); resolve(stream); return stream; };"
+        "}); return true"
+    )
+    ann.click(f"Call {name} with video")
+    bob.hear("ring")
+    ann.click("Share screen")
+    wait_until(lambda: ann.run("return typeof pick === 'function'"), "the browser asks which screen")
+    ann.click("Cancel call")
+    idle(ann)
+    assert ann.run("const [track] = pick().getTracks(); await new Promise((resolve) => setTimeout(resolve)); return track.readyState") == "ended"
+    assert ann.run("return roost.local.flags.screen") is False
+    ann.click(f"Call {name} with video")
+    bob.hear("ring")
+    ann.offers("Share screen")

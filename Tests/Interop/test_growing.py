@@ -3,6 +3,7 @@
 import pytest
 
 from calls import call
+from taps import connections, tap
 from waiting import wait_until
 
 # The longest time that a picture or a sound stood: frames as they are shown, and the clock of what plays.
@@ -130,3 +131,22 @@ def test_who_adds_learns_why_nobody_came_and_the_call_goes_on(person):
     report = ann.report()
     assert [m["name"] for m in report["members"]] == [bob.name]
     assert report["call"]["state"] == "connected"
+
+
+@pytest.mark.browser
+def test_a_hidden_page_grows_too_and_who_stays_is_who_one_talks_with(person):
+    ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
+    tap(ann)
+    call(ann, bob)
+    ann.run("Object.defineProperty(document, 'hidden', {get: () => true}); document.dispatchEvent(new Event('visibilitychange')); return true")
+    ann.run("await roost.add(arguments[0]); return true", cem.name)
+    cem.click("Accept with video")
+    ann.report_where(lambda r: len(r["members"]) == 2, "three are in the call")
+    wait_until(lambda: connections(ann) == 1, "what Ann does not see is no reason to send straight for ever", 30.0, seen=ann.describe)
+    for member in ann.report_where(lambda r: all(m["audio"]["packetsReceived"] > 10 for m in r["members"]), "Ann hears both")["members"]:
+        assert member["state"] == "connected"
+
+    bob.click("Hang up")
+    ann.report_where(lambda r: r["call"]["peer"] == cem.name, "the call is with Cem now")
+    cem.click("Hang up")
+    ann.sees(f"{cem.name} hung up")

@@ -35,7 +35,8 @@ export class RoomMedia {
   /** What the node sends and receives in all, if it says so. */
   totals = null;
   downBps = null;
-  wasConnected = false;
+  /** `performance.now()` of when it stood first, or null. */
+  connectedAt = null;
 
   #room;
   #media;
@@ -51,13 +52,16 @@ export class RoomMedia {
   #timers = {};
   #senders = {};
   #wantedSlots = FIRST_SLOTS.video;
-  #mapVersion = -1;
+  /** Of the newest map, or null: the node knows nothing of this connection yet, so what it says is of the one before. */
+  #mapVersion = null;
   #slots = new Map();
   #members = new Map();
   #paused = new Map();
   #layers = new Map();
   #levels = new Map();
-  #view = "[]";
+  /** What the page shows, as told to the node, and as names; null until it said so. */
+  #view = null;
+  #viewed = null;
   #viewSent = null;
   #viewTimer = null;
   #published = "";
@@ -80,7 +84,8 @@ export class RoomMedia {
   receive(message) {
     switch (message.kind) {
       case "map":
-        if (message.version < this.#mapVersion) return;
+        // What a resumed session repeats may be of the connection before; of this one the node says none before "answered".
+        if (this.#mapVersion === null || message.version < this.#mapVersion) return;
         this.#mapVersion = message.version;
         this.#takeMap(message.slots ?? []);
         break;
@@ -129,11 +134,21 @@ export class RoomMedia {
     };
   }
 
-  /** The node carries this member: its sound has a slot, and its picture, if there is one, was decoded. */
-  carries(id, { video }) {
-    const there = this.#members.get(id);
-    if (this.state !== "connected" || !there?.stream?.getAudioTracks().length) return false;
-    return !video || (there.sample?.video.framesDecoded ?? 0) > 0;
+  /** The member's sound has a slot, so it has its own way to the node. */
+  hears(id) {
+    return this.state === "connected" && Boolean(this.#members.get(id)?.stream?.getAudioTracks().length);
+  }
+
+  /** The node carries this member: its sound has a slot, and its picture was decoded, if there is one that is shown here. */
+  carries(id, { video, screen }) {
+    const { sample } = this.#members.get(id) ?? {};
+    const isMissing = (source, track) => this.#isViewed(id, source) && !this.#paused.has(`${id}/${source}`) && !track?.framesDecoded;
+    return this.hears(id) && !(video && isMissing("camera", sample?.video)) && !(screen && isMissing("screen", sample?.screen));
+  }
+
+  /** Until the page says what it shows, all counts as shown. */
+  #isViewed(id, source) {
+    return this.#viewed === null || this.#viewed.has(`${id}/${source}`);
   }
 
   get figures() {
@@ -151,6 +166,7 @@ export class RoomMedia {
     const text = JSON.stringify(tiles);
     if (text === this.#view) return;
     this.#view = text;
+    this.#viewed = new Set(tiles.map(({ member, source }) => `${member}/${source}`));
     this.#viewTimer ??= setTimeout(() => this.#tellView(), VIEW_EVERY_MS);
   }
 
@@ -206,12 +222,14 @@ export class RoomMedia {
     const pc = new RTCPeerConnection({ ...this.#configuration, bundlePolicy: "max-bundle" });
     this.#pc = pc;
     this.#n = 0;
-    this.#mapVersion = -1;
+    this.#mapVersion = null;
     this.#offering = this.#offerAgain = false;
     this.#published = "";
     this.#viewSent = null;
     this.#slots.clear();
     this.#before.clear();
+    this.#paused.clear();
+    this.#layers.clear();
     const { audio, video, screen, screenAudio } = this.#media;
     this.#senders = {
       microphone: pc.addTransceiver(audio.track ?? "audio", { direction: "sendonly" }),
@@ -254,6 +272,8 @@ export class RoomMedia {
       const answer = await this.#request("offer", { n, sdp: pc.localDescription.sdp });
       if (pc !== this.#pc) return;
       await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      // From here on the node says what this connection carries, and counts from 1 again.
+      this.#mapVersion ??= 0;
       await this.#request("answered", { n });
       if (pc !== this.#pc) return;
       this.#attempt = 0;
@@ -275,14 +295,14 @@ export class RoomMedia {
   }
 
   #connectLater() {
-    this.#setState(this.wasConnected ? "reconnecting" : "connecting");
+    this.#setState(this.connectedAt !== null ? "reconnecting" : "connecting");
     const wait = RETRY_MS[Math.min(this.#attempt++, RETRY_MS.length - 1)];
     this.#later("again", wait, () => this.#connect());
   }
 
   #connectAgain() {
     if (this.#closed) return;
-    this.#setState(this.wasConnected ? "reconnecting" : "connecting");
+    this.#setState(this.connectedAt !== null ? "reconnecting" : "connecting");
     this.#clear("again");
     this.#connect();
   }
@@ -301,7 +321,7 @@ export class RoomMedia {
     if (pc !== this.#pc) return;
     const whole = pc.connectionState;
     if (whole === "connected") {
-      this.wasConnected = true;
+      this.connectedAt ??= performance.now();
       this.#clear("grace");
       this.#clear("restart");
       this.#setState("connected");
@@ -356,7 +376,7 @@ export class RoomMedia {
   #tellView() {
     clearTimeout(this.#viewTimer);
     this.#viewTimer = null;
-    if (this.#closed || this.#n === 0 || this.#viewSent === this.#view) return;
+    if (this.#closed || this.#n === 0 || this.#view === null || this.#viewSent === this.#view) return;
     this.#viewSent = this.#view;
     this.#request("view", { tiles: JSON.parse(this.#view) }).catch(() => {
       this.#viewSent = null;

@@ -36,7 +36,7 @@ const ICE_RETRY_S = 30;
 const RECOVERY_LIMIT_MS = 12_000;
 /** A room back at two for so long leaves the node: people who step out for a moment should not move everybody twice. */
 const BACK_AT_TWO_MS = 10_000;
-/** How long media goes both ways at most while a call goes over to a node, or back. */
+/** How long media goes both ways at most while a call goes over to a node, or back, once the new way stands. */
 const HAND_OVER_LIMIT_MS = 8_000;
 /** What is decoded is shown a moment later. */
 const LINGER_MS = 1_000;
@@ -431,6 +431,7 @@ class LocalMedia extends EventTarget {
   screen = null;
   /** The sound of what is shared, where the browser gives it. */
   screenAudio = null;
+  #screenTurn = 0;
   /** In a room the screen is a picture of its own beside the camera's; in a call of two it takes its place. */
   besideCamera = false;
   /** Device ids that the person chose: {audioinput, videoinput, audiooutput}. */
@@ -566,11 +567,17 @@ class LocalMedia extends EventTarget {
     }
     if (this.screen) return undefined;
     if (!navigator.mediaDevices?.getDisplayMedia) throw new RoostError("screen-unsupported", "This browser cannot share a screen.");
+    const turn = ++this.#screenTurn;
     let stream;
     try {
       stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: this.besideCamera });
     } catch (error) {
       throw new RoostError(error.name === "NotAllowedError" ? "screen-refused" : "screen-failed", error.message);
+    }
+    if (turn !== this.#screenTurn) {
+      // The call ended, or the person thought again, while the browser's question stood.
+      for (const late of stream.getTracks()) late.stop();
+      return undefined;
     }
     const [track] = stream.getVideoTracks();
     track.contentHint = "detail";
@@ -617,6 +624,7 @@ class LocalMedia extends EventTarget {
   }
 
   #closeScreen() {
+    this.#screenTurn++;
     this.screen?.stop();
     this.screenAudio?.stop();
     this.screen = this.screenAudio = null;
@@ -1110,6 +1118,7 @@ export class Roost extends EventTarget {
   /** While media goes over from one way to the other: whom the new one carries for us, and for whom it carries us, since when. */
   #carriedHere = new Map();
   #carriedThere = new Map();
+  #handOverSince = 0;
   #leaving = new Set();
   #closedSince = new Map();
   #flags = "";
@@ -1787,10 +1796,20 @@ export class Roost extends EventTarget {
     } else if (room.kind === "call" && this.members.length === 0 && this.currentCall.state !== "calling") {
       this.#end(reason === "closed" ? "left" : reason === "gone" ? "lost" : reason === "removed" ? "removed-them" : "hung-up", { by: "them" });
     } else {
+      this.#keepPeer();
       this.#chooseWay();
       this.#spreadUplink();
     }
     this.#changed();
+  }
+
+  /** A call that grew is with whoever remains: the one it began with may have left. */
+  #keepPeer() {
+    const call = this.currentCall;
+    const others = this.members;
+    if (!call || others.length === 0 || others.some((each) => each.person === call.peer.person)) return;
+    const [{ person, name }] = others;
+    call.peer = { person, name };
   }
 
   #message({ at, from, to, message }) {
@@ -1816,7 +1835,9 @@ export class Roost extends EventTarget {
     } else if (type === "restart") {
       const link = String(body?.link ?? "");
       this.#leaving.delete(from);
-      if (link > this.#linkOf(from)) this.#startPeer(from, link);
+      // Where a node forwards nobody may ask for a straight way: it would show addresses that the node hides. While a call of two
+      // grows, whoever comes back from a reload counts three and starts with the node as well.
+      if (!this.#isForNode && link > this.#linkOf(from)) this.#startPeer(from, link);
     } else if (type === "description" || type === "candidate") {
       // Back at two, the other one was quicker by a moment.
       if (this.#node && !this.#isForNode && !this.#peers.has(from)) this.#leaveNode();
@@ -1898,6 +1919,7 @@ export class Roost extends EventTarget {
       call.state = "connecting";
       clearTimeout(this.#ringTimer);
     }
+    if (call && call.state !== "calling") this.#keepPeer();
     if (call && call.state !== "calling" && this.#room.kind === "call" && this.members.length === 0) {
       this.#end("ended", {});
     }
@@ -1966,10 +1988,12 @@ export class Roost extends EventTarget {
       clearTimeout(this.#backAtTwo);
       this.#backAtTwo = null;
       if (!this.#node) this.#startNode();
+      const stands = this.#node.connectedAt;
+      const isLate = stands !== null && performance.now() - Math.max(stands, this.#handOverSince) > HAND_OVER_LIMIT_MS;
       for (const [id, peer] of this.#peers) {
         const member = this.#room.members.get(id);
-        if (member && !this.#node.carries(id, member.media)) continue;
-        if (member && !this.#isHandedOver(id)) continue;
+        if (member && !this.#node.carries(id, member.media) && !(isLate && this.#node.hears(id))) continue;
+        if (member && !this.#isHandedOver(id) && !isLate) continue;
         peer.close();
         this.#peers.delete(id);
       }
@@ -1990,6 +2014,7 @@ export class Roost extends EventTarget {
   }
 
   #beginHandOver() {
+    this.#handOverSince = performance.now();
     this.#carriedHere.clear();
     this.#carriedThere.clear();
   }
@@ -2236,7 +2261,8 @@ export class Roost extends EventTarget {
     if (leave) this.#signaling.request("leave", { room: call.room }).catch(() => {});
     this.#closePeers();
     this.#leaveRoomState();
-    this.local.close();
+    // A ring opens nothing: what is open then is a person looking at oneself.
+    if (call.state !== "ringing") this.local.close();
     if (call.state === "ringing" && MISSED_REASONS.includes(reason)) {
       this.#addMissed({ room: call.room, ...call.peer, video: call.video, at: call.since, reason });
     }
