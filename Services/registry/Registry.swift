@@ -10,7 +10,9 @@ import Time
 public enum Registry {
     /// Runs a registry until SIGTERM.
     public static func main() async -> Never {
-        await ServiceMain.run(kind: "registry", summary: "places rooms on nodes", keys: RegistryKeys.all) { context in
+        await ServiceMain.run(
+            kind: "registry", summary: "places rooms on nodes", keys: RegistryKeys.all, check: problems
+        ) { context in
             let store = RedisStore(url: context.configuration[RegistryKeys.redis], logger: context.logger)
             let secrets = try secrets(context)
             let cluster = Cluster(
@@ -25,6 +27,22 @@ public enum Registry {
                 RedisPart(store: store), ClusterPart(cluster: cluster, readiness: context.readiness),
                 BusPart(server: server, cluster: cluster),
             ]
+        }
+    }
+
+    /// What is wrong with values that are each well formed.
+    private static func problems(_ configuration: ServiceConfiguration) -> [String] {
+        let addresses = BusAddress.problems(
+            of: configuration[CommonKeys.busListen], key: CommonKeys.busListen.name)
+        guard let path = configuration[RegistryKeys.turnSecretFile] else { return addresses }
+        do {
+            _ = try TurnSecrets(
+                path: path, key: RegistryKeys.turnSecretFile.name,
+                lifetime: Interval(configuration[RegistryKeys.turnCredentialLifetime]),
+                logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
+            return addresses
+        } catch {
+            return addresses + ["\(error)"]
         }
     }
 

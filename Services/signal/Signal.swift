@@ -48,6 +48,7 @@ public enum SignalService {
     public static func run() async -> Never {
         await ServiceMain.run(
             kind: "signal", summary: "serves pages, signs people in, rings", keys: SignalKeys.all,
+            check: SignalKeys.problems,
             body: { try await parts($0) })
     }
 

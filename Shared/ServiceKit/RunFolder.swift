@@ -28,6 +28,18 @@ public struct RunFolder: Sendable {
         unsafe unlink(probe)
     }
 
+    /// Refuses a folder that another user made or may write: in a place like /tmp, where anybody could have been first.
+    public func checkIsOwn() throws(ServiceFailure) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
+            status.st_mode & 0o077 == 0
+        else {
+            throw ServiceFailure(
+                "\(path) is not a folder of this user alone. Remove it, or choose a shorter --run-dir, which needs none beside it."
+            )
+        }
+    }
+
     /// The path of a file in the folder.
     public func file(_ name: String) -> String { "\(path)/\(name)" }
 

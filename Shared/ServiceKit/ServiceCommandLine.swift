@@ -7,10 +7,11 @@ package enum ServiceCommandLine: Sendable {
     /// Run with these values.
     case run(ServiceConfiguration)
 
-    /// Reads the command line; `--help` and the like win over everything else.
+    /// Reads the command line; `--help` and the like win over everything else. `check` says what is wrong with values that are each
+    /// well formed: files that cannot be used, keys that need each other.
     package init(
         kind: String, summary: String, keys: [any AnyConfigurationKey], arguments: [String],
-        environment: [String: String]
+        environment: [String: String], check problems: (ServiceConfiguration) -> [String] = { _ in [] }
     ) throws(ConfigurationError) {
         let all = CommonKeys.all + keys
         precondition(Set(all.map(\.name)).count == all.count, "\(kind) declares a key twice")
@@ -36,6 +37,8 @@ package enum ServiceCommandLine: Sendable {
         var file: ConfigurationFile?
         if let path { file = try ConfigurationFile(path: path) }
         let configuration = try ServiceConfiguration(keys: all, flags: flags, environment: environment, file: file)
+        let found = problems(configuration)
+        guard found.isEmpty else { throw ConfigurationError(problems: found) }
         self = check ? .print("\(kind): the configuration is valid.\n") : .run(configuration)
     }
 

@@ -14,24 +14,29 @@ public enum ServiceMain {
     ///
     /// `body` gives the parts of the service in the order in which they start; on SIGTERM they drain in reverse, each ending
     /// before the next begins, within `--drain-timeout`; a part that hangs then does not keep the process. A SIGTERM during the
-    /// start is kept, and drains what has started. A part's `run()` that returns or throws before that ends the service.
+    /// start is kept, and drains what has started. `check` says what is wrong with the configuration before anything is
+    /// started, and with `--check` too: the process then ends as for any bad key. A part's `run()` that returns or throws before that ends the service.
     public static func run(
         kind: String, summary: String, keys: [any AnyConfigurationKey] = [],
+        check: (ServiceConfiguration) -> [String] = { _ in [] },
         body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) async -> Never {
         await run(
-            kind: kind, summary: summary, keys: keys, arguments: Array(CommandLine.arguments.dropFirst()), body: body)
+            kind: kind, summary: summary, keys: keys, arguments: Array(CommandLine.arguments.dropFirst()), check: check,
+            body: body)
     }
 
     /// The same with other arguments than the process's own.
     package static func run(
         kind: String, summary: String, keys: [any AnyConfigurationKey] = [], arguments: [String],
+        check: (ServiceConfiguration) -> [String] = { _ in [] },
         body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) async -> Never {
         let command: ServiceCommandLine
         do throws(ConfigurationError) {
             command = try ServiceCommandLine(
-                kind: kind, summary: summary, keys: keys, arguments: arguments, environment: processEnvironment())
+                kind: kind, summary: summary, keys: keys, arguments: arguments, environment: processEnvironment(),
+                check: check)
         } catch {
             exit(printing: error.problems.map { "\(kind): \($0)" }.joined(separator: "\n"), code: usageExitCode)
         }

@@ -73,8 +73,12 @@ def start(run: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 def refusal(kind: str, run: Path, *extra: str, code: int, **environment: str) -> str:
+    flags = arguments(kind, run)
+    for flag in extra:
+        if flag in flags:
+            del flags[flags.index(flag) : flags.index(flag) + 2]
     ended = subprocess.run(
-        [BUILD / kind, *arguments(kind, run), *extra], capture_output=True, text=True, timeout=30, cwd=run,
+        [BUILD / kind, *flags, *extra], capture_output=True, text=True, timeout=30, cwd=run,
         env={**os.environ, **environment},
     )  # fmt: skip
     assert ended.returncode == code, ended.stderr
@@ -95,6 +99,25 @@ def test_check_validates_and_exits(kind: str, run: Path) -> None:
 
     assert (good.returncode, good.stdout) == (0, f"{kind}: the configuration is valid.\n")
     assert list(run.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "words"),
+    [
+        ("signal", ["--redis", "nowhere"], "--redis: expected redis://HOST:PORT/DB"),
+        ("signal", ["--registry", "tcp:9"], "--registry: bus address 'tcp:9' has an unknown scheme"),
+        ("signal", ["--certificate", "/nowhere.pem"], "--certificate is of no use without --private-key"),
+        ("signal", ["--private-key", "/nowhere.pem"], "--private-key is of no use without --certificate"),
+        ("signal", ["--certificate", "/nowhere.pem", "--private-key", "/nowhere.pem"], "cannot use the certificate /nowhere.pem"),
+        ("signal", ["--web-root", "/nowhere"], "--web-root: cannot read /nowhere/index.html"),
+        ("registry", ["--turn-secret-file", "/nowhere"], "/nowhere"),
+        ("registry", ["--bus-listen", "unix:"], "--bus-listen: bus address 'unix:' has no path"),
+        ("sfu-node", ["--bus-listen", "unix:"], "--bus-listen: bus address 'unix:' has no path"),
+    ],
+)  # fmt: skip
+def test_what_could_not_start_is_not_called_valid(kind: str, flags: list[str], words: str, run: Path) -> None:
+    for extra in ([], ["--check"]):
+        assert words in refusal(kind, run, *flags, *extra, code=64)
 
 
 @pytest.mark.parametrize("kind", KINDS)

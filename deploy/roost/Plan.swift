@@ -38,6 +38,8 @@ struct Plan: Sendable {
     let secureURL: String
     let programs: [Program]
     let webRoot: String
+    /// Whether pages are served with a certificate that was given.
+    let hasCertificate: Bool
     /// Given where Redis is someone else's.
     let externalRedis: String?
 
@@ -50,6 +52,7 @@ struct Plan: Sendable {
         self.socketPath = socketPath
         secretPath = "\(runPath)/\(Self.secretName)"
         externalRedis = options.externalRedis
+        hasCertificate = options.certificate != nil
         url = "http://localhost:\(options.httpPort)"
         secureURL = "https://\(Self.outwardAddress() ?? "localhost"):\(options.httpsPort)"
 

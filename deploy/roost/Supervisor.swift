@@ -13,6 +13,8 @@ struct Supervisor {
     private static let probeInterval: Int64 = 1000
     /// How often one that is not ready is asked.
     private static let startProbeInterval: Int64 = 100
+    /// How long a start waits that a full disk, say, did not let happen.
+    private static let unwritableWait: Int64 = 1000
     /// Starts without getting ready before the first run is given up: a wrong setting does not mend itself.
     private static let startAttempts = 3
 
@@ -21,6 +23,8 @@ struct Supervisor {
     private var children: [Child]
     private var isUp = false
     private var written: StateFile?
+    /// What was said last of a disk that cannot be written: once, not at each turn.
+    private var complaint = ""
     private let signals: SignalInbox
     /// As it was at the start: a closed terminal no longer counts as one.
     private let hasTerminal = isatty(STDOUT_FILENO) == 1
@@ -31,7 +35,7 @@ struct Supervisor {
         let signals = SignalInbox()
         let folder = try RunFolder(preparing: plan.runPath, key: "run-dir")
         let lock = try ProcessFile("roost", in: folder, advice: takenAdvice)
-        if plan.socketPath != plan.runPath { _ = try RunFolder(preparing: plan.socketPath, key: "run-dir") }
+        if plan.socketPath != plan.runPath { try RunFolder(preparing: plan.socketPath, key: "run-dir").checkIsOwn() }
         try makeSecret(plan, in: folder)
         var supervisor = Supervisor(plan: plan, folder: folder, signals: signals)
         supervisor.removeLeftovers()
@@ -72,7 +76,12 @@ struct Supervisor {
             try startDue(now)
             probeDue(now)
             announceUp()
-            try writeState()
+            do throws(ServiceFailure) {
+                try writeState()
+                complaint = ""
+            } catch {
+                try bear(error)
+            }
             let next = children.map(\.due).min() ?? now + Self.probeInterval
             switch signals.wait(milliseconds: max(1, min(next - monotonicMilliseconds(), Self.probeInterval))) {
             case SIGINT, SIGTERM: return
@@ -114,9 +123,19 @@ struct Supervisor {
                 continue
             }
             if let number = children[index].start(log: log(of: program), now: now) {
-                throw ServiceFailure("cannot start \(program.path): \(errorText(number)).")
+                try bear(ServiceFailure("cannot start \(program.path): \(errorText(number)). Is the disk full?"))
+                children[index].due = now + Self.unwritableWait
             }
         }
+    }
+
+    /// A failure of the first start ends it. Once all is up, calls go on: it is said, and tried again.
+    private mutating func bear(_ failure: ServiceFailure) throws(ServiceFailure) {
+        guard isUp else { throw failure }
+        guard complaint != "\(failure)" else { return }
+        complaint = "\(failure)"
+        print("  \(failure)")
+        flush()
     }
 
     private mutating func probeDue(_ now: Int64) {
@@ -163,7 +182,8 @@ struct Supervisor {
         isUp = true
         print("\nRoost is up: \(plan.url)")
         print(
-            "From other devices: \(plan.secureURL) (its certificate is self-made: accept it once). Ctrl-C ends everything.\n"
+            "From other devices: \(plan.secureURL)\(plan.hasCertificate ? "" : " (its certificate is self-made: accept it once)"). "
+                + "Ctrl-C ends everything.\n"
         )
         flush()
     }

@@ -35,6 +35,9 @@ final class Certificates: Sendable {
         context.withLock { $0 = fresh }
     }
 
+    /// Whether a pair can be used; throws what is wrong with it.
+    static func check(_ certificate: String, _ key: String) throws { _ = try read(certificate, key) }
+
     private static func read(_ certificate: String, _ key: String) throws -> NIOSSLContext {
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
