@@ -5,6 +5,7 @@ import { Adding } from "./app/add.js";
 import { Stage } from "./app/call.js";
 import { Devices } from "./app/devices.js";
 import { byId, make, setText, show } from "./app/dom.js";
+import { openRooms } from "./app/door.js";
 import { Panel } from "./app/panel.js";
 import { Lobby } from "./app/people.js";
 import { Ring } from "./app/ring.js";
@@ -164,21 +165,14 @@ byId("sign-out").addEventListener("click", () => {
 
 // ---------------------------------------------------------------- the way into a room
 
-/** Words become a name that an address can carry; no word, and a name is made up. */
-function roomName(text) {
-  const name = text.trim().replace(/\s+/g, "-");
-  return name || `room-${Array.from(crypto.getRandomValues(new Uint8Array(5)), (byte) => "abcdefghjkmnpqrstuvwxyz23456789"[byte % 31]).join("")}`;
-}
-
-byId("room-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const name = roomName(byId("room-name").value);
-  const isGood = /^[A-Za-z0-9_.-]{1,64}$/.test(name) && !name.includes("..");
-  setText(byId("room-error"), isGood ? "" : words.openRoom.bad);
-  byId("room-name").setAttribute("aria-invalid", String(!isGood));
-  if (!isGood) return byId("room-name").focus();
-  const own = byId("name").value.trim();
-  return location.assign(`/room/${name}${own ? `?name=${encodeURIComponent(own)}` : ""}`);
+openRooms({
+  form: byId("room-form"),
+  input: byId("room-name"),
+  problem: byId("room-error"),
+  query: () => {
+    const own = byId("name").value.trim();
+    return own ? `?name=${encodeURIComponent(own)}` : "";
+  },
 });
 
 // ---------------------------------------------------------------- banner and notices

@@ -3,6 +3,7 @@
 import { Roost } from "./roost.js";
 import { Devices } from "./app/devices.js";
 import { byId, clock, make, setIcon, setLabel, setText, show } from "./app/dom.js";
+import { openRooms, roomAt } from "./app/door.js";
 import { Grid } from "./app/room/grid.js";
 import { Lobby } from "./app/room/lobby.js";
 import { Side } from "./app/room/side.js";
@@ -15,7 +16,7 @@ const BANNER_AFTER_MS = 1_000;
 const EMOJIS = ["👍", "👏", "❤️", "😂", "😮", "🎉"];
 
 const query = new URLSearchParams(location.search);
-const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const { name: room, like } = roomAt(location.pathname);
 const stored = (action) => {
   try {
     return action(localStorage);
@@ -29,9 +30,9 @@ const roost = new Roost({ iceTransportPolicy: query.get("policy") ?? stored((sto
 globalThis.roost = roost;
 await loadWords({ room: true });
 fillTexts();
-document.title = words.room.pageTitle(room);
+document.title = room === null ? words.room.noSuch.title : words.room.pageTitle(room);
 
-const lobby = new Lobby(roost, room, (name) => enter(name));
+const lobby = new Lobby(roost, room ?? "", (name) => enter(name));
 const grid = new Grid(roost, { copy, changed: () => render() });
 const side = new Side(roost, { toast, copy });
 const devices = new Devices(roost, { applySpeaker: () => grid.applySpeaker() });
@@ -45,16 +46,18 @@ let known = null;
 let lastOn = null;
 
 function render() {
-  const next = roost.entered ? "room" : "lobby";
+  const next = room === null ? "no-such" : roost.entered ? "room" : "lobby";
   if (next === "room") {
     grid.render();
     side.render();
     renderControls();
     noticeComings();
     lastOn = { audio: roost.local.audio.wanted, video: roost.local.video.wanted };
-  } else {
+  } else if (next === "lobby") {
     lobby.render();
   }
+  // Who was among the people comes back to them without being asked for a name.
+  if (roost.name) for (const link of document.querySelectorAll("a.home")) link.href = `/?name=${encodeURIComponent(roost.name)}&signin=1`;
   if (next !== screen) switchTo(next);
   if (next === "room") renderHead();
   renderBanner();
@@ -66,6 +69,7 @@ function switchTo(next) {
   screen = next;
   // "call" is the stage's darkness, which style.css knows.
   document.body.dataset.screen = next === "room" ? "call" : "lobby";
+  show(byId("screen-no-such"), next === "no-such");
   show(byId("screen-lobby"), next === "lobby");
   show(byId("screen-room"), next === "room");
   if (next === "room") {
@@ -74,6 +78,8 @@ function switchTo(next) {
     known = null;
     byId("room-title").focus({ preventScroll: true });
     grid.render();
+  } else if (next === "no-such") {
+    byId("no-such-title").focus({ preventScroll: true });
   } else {
     grid.clear();
     side.clear();
@@ -106,13 +112,25 @@ async function enter(name, { atOnce = false } = {}) {
     await roost.enter(room, { audio: wanted("audio"), video: wanted("video"), ...(topology && { topology }) });
   } catch (error) {
     lobby.problem = { code: error.code, name: name.trim(), suggestion: error.suggestion };
+    if (!roost.entered) signOut();
   }
   lobby.busy = false;
   return render();
 }
 
+/**
+ * Signed in only while in the room: nothing here rings, so who stands outside must not seem to be within reach. Calls that were missed
+ * inside wait for the page of people.
+ */
+function signOut() {
+  roost.signOut({ keepMissed: true });
+}
+
 roost.addEventListener("room-left", ({ detail }) => {
   lobby.lookAgain();
+  signOut();
+  // Another room, which this tab was in before it came here.
+  if (detail.room !== room) return;
   const text = words.room.out[detail.reason] ?? words.room.out.other;
   if (lobby.busy) return;
   lobby.outcome = text;
@@ -307,11 +325,20 @@ setInterval(() => {
   setText(byId("room-time"), since ? clock((Date.now() - since) / 1_000) : "");
 }, 1_000);
 
+openRooms({ form: byId("no-such-form"), input: byId("room-name"), problem: byId("room-error") });
+byId("room-name").value = like;
 byId("name").value = query.get("name") ?? stored((store) => store.getItem(NAME_KEY)) ?? "";
-const asked = query.get("join") === "1" ? (query.get("name") ?? "").trim() : "";
-await roost.restore(asked).catch(() => false);
-if (roost.currentCall) roost.hangUp();
-if (roost.entered && roost.entered.room !== room) roost.leave();
-if (!roost.entered && asked) await enter(asked, { atOnce: true });
-else if (!roost.entered) lobby.look();
+if (room !== null) {
+  const asked = query.get("join") === "1" ? (query.get("name") ?? "").trim() : "";
+  await roost.restore(asked).catch(() => false);
+  if (roost.name && !asked) byId("name").value = roost.name;
+  if (roost.currentCall) roost.hangUp();
+  if (roost.entered && roost.entered.room !== room) roost.leave();
+  if (!roost.entered && asked) {
+    await enter(asked, { atOnce: true });
+  } else if (!roost.entered) {
+    signOut();
+    lobby.look();
+  }
+}
 render();

@@ -415,7 +415,8 @@ export class Roost extends EventTarget {
   signIn(name: string): Promise<void>;
   /** Takes up the session, and the call, of this tab before it was reloaded. False if there is none, or none of this name. */
   restore(name?: string): Promise<boolean>;
-  signOut(): void;
+  /** `keepMissed` leaves the missed calls to the next page of this tab under the same name. */
+  signOut(options?: { keepMissed?: boolean }): void;
 
   /** Calls by name or person id; resolves with the room once it rings there. Calling who calls is answering. */
   call(who: string, options?: { video?: boolean; audio?: boolean }): Promise<string>;

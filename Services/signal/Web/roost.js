@@ -54,6 +54,7 @@ const MISSED_LIMIT = 20;
 const CHAT_LIMIT = 200;
 /** What an address can carry as it is; two dots in a row are a path to somewhere else. */
 const ROOM_NAME = /^(?!.*\.\.)[A-Za-z0-9_.-]{1,64}$/;
+export const isRoomName = (text) => ROOM_NAME.test(text);
 const TOPOLOGIES = ["auto", "mesh", "sfu"];
 /** How a ring ends that the person had no part in. */
 const MISSED_REASONS = ["no-answer", "cancelled", "caller-gone", "busy", "ended"];
@@ -1257,12 +1258,12 @@ export class Roost extends EventTarget {
     }
   }
 
-  /** Hangs up, says goodbye to signal and forgets the session. */
-  signOut() {
+  /** Hangs up, says goodbye to signal and forgets the session; missed calls too, unless they are to wait for the next page of this tab. */
+  signOut({ keepMissed = false } = {}) {
     if (this.currentCall) this.hangUp();
     this.leave();
     this.#signaling.signOut();
-    this.forgetMissed();
+    if (!keepMissed) this.forgetMissed();
     this.#signedOut(null);
   }
 

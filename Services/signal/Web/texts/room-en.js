@@ -13,7 +13,10 @@ export default {
     noPicture: "Your camera is off",
     without: "You can enter without camera and microphone.",
     share: "Others come in by the address of this page.",
-    badName: "There is no such room: a room's name has 1 to 64 letters, digits, “-”, “_” or “.”.",
+  },
+  noSuch: {
+    title: "There is no such room",
+    text: "The address names a room that cannot be: a name has 1 to 64 letters, digits, “-”, “_” and “.”, and no two dots in a row. Ask for the address again, or open a room:",
   },
   /** Why one could not enter, or is out. */
   out: {
