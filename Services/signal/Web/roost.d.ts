@@ -116,8 +116,10 @@ export interface Member {
   joined: number;
   state: PeerState;
   stream: MediaStream | null;
-  /** What it shares in a room, beside its camera. */
+  /** What it shares in a room through a node, beside its camera. */
   screenStream: MediaStream | null;
+  /** Its media comes from it, not through a node: there is one picture then, and a shared screen is in `stream`, in the camera's place. */
+  straight: boolean;
   hand: boolean;
   /** In a room on a node: its picture is not forwarded now, and why; which of its layers is. */
   paused: boolean;

@@ -438,6 +438,8 @@ class LocalMedia extends EventTarget {
   /** Device ids that the person chose: {audioinput, videoinput, audiooutput}. */
   chosen = parsed(local.get(DEVICES_KEY), {});
   devices = { audioinput: [], videoinput: [], audiooutput: [] };
+  /** Microphone and screen in one track: {tracks, context, track}. */
+  #mix = null;
 
   constructor() {
     super();
@@ -455,9 +457,26 @@ class LocalMedia extends EventTarget {
     };
   }
 
-  /** The track for each kind of sender. A shared screen takes the camera's place. */
+  /** The track for each kind of sender of a straight path, which has one of each: a shared screen takes the camera's place, its sound joins the voice. */
   outgoing(kind) {
-    return kind === "audio" ? this.audio.track : (this.screen ?? this.video.track);
+    if (kind === "video") return this.screen ?? this.video.track;
+    return this.screenAudio && this.audio.track ? this.#mixed() : (this.screenAudio ?? this.audio.track);
+  }
+
+  #mixed() {
+    const tracks = [this.audio.track, this.screenAudio];
+    if (this.#mix?.tracks.every((each, at) => each === tracks[at])) return this.#mix.track;
+    this.#endMix();
+    const context = new AudioContext();
+    const out = context.createMediaStreamDestination();
+    for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(out);
+    this.#mix = { tracks, context, track: out.stream.getAudioTracks()[0] };
+    return this.#mix.track;
+  }
+
+  #endMix() {
+    this.#mix?.context.close();
+    this.#mix = null;
   }
 
   /** Opens what is asked for and not open yet; never throws, the outcome is in each source's state. */
@@ -629,6 +648,7 @@ class LocalMedia extends EventTarget {
     this.screen?.stop();
     this.screenAudio?.stop();
     this.screen = this.screenAudio = null;
+    this.#endMix();
   }
 
   #close(kind) {
@@ -1166,11 +1186,12 @@ export class Roost extends EventTarget {
         // On the way back it is the other way round.
         const isStraight = peer && !this.#isForNode && this.#carriesStraight(peer, member);
         if (this.#node && !isStraight && (!peer || this.#node.carries(member.member, member.media))) {
-          return { ...member, hand, ...this.#node.member(member.member) };
+          return { ...member, hand, straight: false, ...this.#node.member(member.member) };
         }
         return {
           ...member,
           hand,
+          straight: peer !== undefined,
           state: peer?.state ?? "new",
           stream: peer?.stream ?? null,
           screenStream: null,

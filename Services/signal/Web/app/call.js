@@ -1,14 +1,13 @@
 /** The stage: a tile for each member, the controls, and words for what is going on. */
 
 import { avatar, byId, clock, icon, make, setIcon, setLabel, setText, show } from "./dom.js";
+import { Player } from "./player.js";
 import { mediaText, words } from "./words.js";
 
 /** When connecting takes longer than this, say what may be in the way. */
 const SLOW_MS = 12_000;
 /** Levels above this read as speech; below it is room noise. */
 const SPEAKING = 0.02;
-/** A stream that shows nothing for so long takes its place all the same. */
-const SWAP_LIMIT_MS = 3_000;
 
 export class Stage {
   #roost;
@@ -161,17 +160,18 @@ export class Stage {
       note,
       make("span", { className: "tile-foot" }, off, label),
     );
-    return { key, element, video, audio, label, off, note, next: { video: null, audio: null } };
+    return { key, element, picture: new Player(video), sound: audio && new Player(audio), label, off, note };
   }
 
   #updateTile(tile, { self, name, media, stream, picture = stream, state, away, paused, pausedReason, rings }, call) {
-    const { element, audio } = tile;
+    const { element, sound } = tile;
     const showsScreen = Boolean(media.screen);
     const source = self && showsScreen ? this.#screenStream() : picture;
     const seen = Boolean(media.video || media.screen) && source !== null && (self || state !== "new");
-    this.#show(tile, "video", source);
-    if (audio) this.#show(tile, "audio", stream);
-    if (tile.audio && stream && tile.audio.paused) this.#listen(tile);
+    tile.picture.play(source, { atOnce: Boolean(self) });
+    sound?.useSpeaker(this.#roost.local.chosen.audiooutput);
+    sound?.play(stream);
+    if (sound && stream && sound.element.paused) this.#listen(tile);
     element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", showsScreen);
     element.classList.toggle("mirror", Boolean(self && !showsScreen));
@@ -184,40 +184,6 @@ export class Stage {
     const trouble = self || (call.state === "calling" && !rings) ? "" : rings ? words.call.calling : this.#trouble(name, state, away, paused && pausedReason === "bandwidth");
     setText(tile.note, trouble);
     show(tile.note, trouble !== "");
-  }
-
-  /**
-   * Gives an element its stream. Where it has one already (a call goes over to a node, or back), the new one plays beside it
-   * first, unseen and unheard, and takes its place once it has something to show: an element with a new stream is black for a moment.
-   */
-  #show(tile, kind, stream) {
-    const old = tile[kind];
-    const coming = tile.next[kind];
-    if ((coming ?? old).srcObject === stream) return;
-    if (coming) coming.srcObject = null;
-    tile.next[kind] = null;
-    if (old.srcObject === stream) return;
-    if (!stream || !old.srcObject || tile.key === "self") {
-      old.srcObject = stream;
-      if (kind === "audio") this.#applySpeaker(old);
-      return;
-    }
-    const next = old.cloneNode();
-    tile.next[kind] = next;
-    next.muted = true;
-    next.srcObject = stream;
-    if (kind === "audio") this.#applySpeaker(next);
-    const take = () => {
-      if (tile.next[kind] !== next) return;
-      tile.next[kind] = null;
-      tile[kind] = next;
-      old.replaceWith(next);
-      next.muted = kind === "video";
-      old.srcObject = null;
-    };
-    next.addEventListener(kind === "video" ? "loadeddata" : "playing", take, { once: true });
-    next.play().catch(() => {});
-    setTimeout(take, SWAP_LIMIT_MS);
   }
 
   #trouble(name, state, away, isSlow) {
@@ -234,7 +200,7 @@ export class Stage {
 
   /** A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. */
   #listen(tile) {
-    tile.audio.play().then(
+    tile.sound.element.play().then(
       () => this.#blocked.delete(tile.key) && this.render(),
       (error) => {
         if (error.name !== "NotAllowedError" || this.#blocked.has(tile.key)) return;
@@ -250,12 +216,7 @@ export class Stage {
 
   /** Sound goes to the chosen speaker, where the browser lets a page choose. */
   applySpeaker() {
-    for (const { audio } of this.#tiles.values()) if (audio) this.#applySpeaker(audio);
-  }
-
-  #applySpeaker(audio) {
-    const id = this.#roost.local.chosen.audiooutput ?? "";
-    if (audio.setSinkId && audio.sinkId !== id) audio.setSinkId(id).catch(() => {});
+    for (const { sound } of this.#tiles.values()) sound?.useSpeaker(this.#roost.local.chosen.audiooutput);
   }
 
   #levels() {
@@ -300,8 +261,8 @@ export class Stage {
   }
 
   #close(tile) {
-    for (const each of [tile.video, tile.audio, tile.next.video, tile.next.audio]) if (each) each.srcObject = null;
-    tile.next = { video: null, audio: null };
+    tile.picture.close();
+    tile.sound?.close();
     tile.element.remove();
   }
 }

@@ -16,7 +16,7 @@ export class Grid {
   #roost;
   #changed;
   #tiles = new Map();
-  #own = { stream: null, screen: null };
+  #screens = new Map();
   #speaker = { member: null, since: 0 };
   #alone;
   #more;
@@ -62,6 +62,7 @@ export class Grid {
       tile.close();
       this.#tiles.delete(key);
     }
+    for (const member of this.#screens.keys()) if (!wanted.has(`${member}/screen`)) this.#screens.delete(member);
     if (this.pinned && !wanted.has(this.pinned)) this.pinned = null;
     for (const each of shown) {
       let tile = this.#tiles.get(each.key);
@@ -79,6 +80,7 @@ export class Grid {
   clear() {
     for (const tile of this.#tiles.values()) tile.close();
     this.#tiles.clear();
+    this.#screens.clear();
     this.pinned = null;
     this.#speaker = { member: null, since: 0 };
   }
@@ -91,17 +93,26 @@ export class Grid {
     const people = [];
     for (const each of [...members].sort((a, b) => a.joined - b.joined)) {
       const realName = each.name;
-      people.push({ ...each, key: `${each.member}/camera`, source: "camera", realName, seen: Boolean(each.media.video && each.stream), micOff: !each.media.audio });
-      if (!each.media.screen || !each.screenStream) continue;
-      screens.push({ ...each, key: `${each.member}/screen`, source: "screen", realName, name: room.screenOf(each.name), stream: each.screenStream, seen: true, micOff: false, paused: each.screenPaused });
+      // Straight there is one picture: a shared screen takes the camera's place.
+      const isReplaced = each.straight && each.media.screen;
+      people.push({ ...each, key: `${each.member}/camera`, source: "camera", realName, seen: Boolean(each.media.video && each.stream) && !isReplaced, micOff: !each.media.audio });
+      const screen = isReplaced ? this.#screen(each.member, each.stream?.getVideoTracks()[0]) : each.screenStream;
+      if (!each.media.screen || !screen) continue;
+      screens.push({ ...each, key: `${each.member}/screen`, source: "screen", realName, name: room.screenOf(each.name), stream: screen, seen: true, micOff: false, paused: each.screenPaused });
     }
     const self = { member: "self", self: true, realName: this.#roost.name ?? "", state: "connected" };
-    people.push({ ...self, key: "self/camera", source: "camera", name: words.you, stream: local.stream, seen: local.video.state === "on", micOff: local.audio.state !== "on", hand: this.#roost.hands.has("self") });
+    people.push({ ...self, key: "self/camera", source: "camera", name: words.you, stream: local.stream, seen: local.flags.video && !(local.screen && members.some((each) => each.straight)), micOff: local.audio.state !== "on", hand: this.#roost.hands.has("self") });
     if (local.screen) {
-      if (this.#own.screen !== local.screen) this.#own = { screen: local.screen, stream: new MediaStream([local.screen]) };
-      people.push({ ...self, key: "self/screen", source: "screen", name: room.yourScreen, stream: this.#own.stream, seen: true, micOff: false });
+      people.push({ ...self, key: "self/screen", source: "screen", name: room.yourScreen, stream: this.#screen("self", local.screen), seen: true, micOff: false });
     }
     return [...screens, ...people];
+  }
+
+  /** A stream of nothing but this track, the same one each time: what sounds with it is heard from the person's own tile. */
+  #screen(member, track) {
+    if (!track) return null;
+    if (this.#screens.get(member)?.getTracks()[0] !== track) this.#screens.set(member, new MediaStream([track]));
+    return this.#screens.get(member);
   }
 
   #pin(key) {

@@ -1,6 +1,7 @@
 /** One picture in the room: a person's camera, or the screen that somebody shares. */
 
 import { avatar, icon, make, setIcon, setLabel, setText, show } from "../dom.js";
+import { Player } from "../player.js";
 import { percent, words } from "../words.js";
 
 /** Louder than a quiet room, softer than a soft voice. */
@@ -14,9 +15,11 @@ export class Tile {
   constructor({ key, member, self, source, name, realName }, { pin, changed }) {
     Object.assign(this, { key, member, self, source });
     const { room } = words;
-    this.video = make("video", { autoplay: true, playsInline: true, muted: true, className: "tile-video", "aria-hidden": "true", tabIndex: -1 });
-    this.video.muted = true;
-    this.audio = self ? null : make("audio", { autoplay: true });
+    const video = make("video", { autoplay: true, playsInline: true, muted: true, className: "tile-video", "aria-hidden": "true", tabIndex: -1 });
+    video.muted = true;
+    const audio = self ? null : make("audio", { autoplay: true });
+    this.picture = new Player(video);
+    this.sound = audio && new Player(audio);
     this.changed = changed;
     const mark = (className, name_, label) => make("span", { className, role: "img", "aria-label": label, title: label, hidden: true }, icon(name_));
     this.label = make("bdi", { className: "tile-name", text: name });
@@ -34,13 +37,13 @@ export class Tile {
     this.small = make("button", { type: "button", className: "plain", "data-testid": "picture-in-picture" });
     setIcon(this.small, "pip");
     setLabel(this.small, room.pictureInPicture(name));
-    this.small.addEventListener("click", () => (document.pictureInPictureElement === this.video ? document.exitPictureInPicture() : this.video.requestPictureInPicture()).catch(() => {}));
+    this.small.addEventListener("click", () => (document.pictureInPictureElement === this.picture.element ? document.exitPictureInPicture() : this.picture.element.requestPictureInPicture()).catch(() => {}));
     this.element = make(
       "div",
       { className: self ? "tile tile-self" : "tile", role: "group", "data-testid": self ? "tile-self" : "tile", "data-member": member, "data-source": source, "aria-label": name },
       make("span", { className: "tile-face" }, avatar(realName)),
-      this.video,
-      ...(this.audio ? [this.audio] : []),
+      video,
+      ...(audio ? [audio] : []),
       this.note,
       make("span", { className: "tile-tools" }, this.pinButton, this.small, full),
       make("span", { className: "tile-foot" }, this.off, this.hand, this.weak, this.label),
@@ -50,13 +53,11 @@ export class Tile {
 
   update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker }, pinned) {
     const { room } = words;
-    const { element, video, audio, source, self } = this;
-    if (video.srcObject !== stream) video.srcObject = stream;
-    if (audio && audio.srcObject !== stream) {
-      audio.srcObject = stream;
-      this.useSpeaker(speaker);
-    }
-    if (audio && stream && audio.paused && !this.blocked) this.listen();
+    const { element, picture, sound, source, self } = this;
+    picture.play(stream, { atOnce: Boolean(self) });
+    this.useSpeaker(speaker);
+    sound?.play(stream);
+    if (sound && stream && sound.element.paused && !this.blocked) this.listen();
     element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", source === "screen");
     element.classList.toggle("mirror", Boolean(self && source === "camera"));
@@ -99,19 +100,19 @@ export class Tile {
 
   /** A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. */
   listen() {
-    this.audio.play().then(
+    this.sound.element.play().then(
       () => this.#setBlocked(false),
       (error) => error.name === "NotAllowedError" && this.#setBlocked(true),
     );
   }
 
-  useSpeaker(id = "") {
-    if (this.audio?.setSinkId && this.audio.sinkId !== id) this.audio.setSinkId(id).catch(() => {});
+  useSpeaker(id) {
+    this.sound?.useSpeaker(id);
   }
 
   close() {
-    this.video.srcObject = null;
-    if (this.audio) this.audio.srcObject = null;
+    this.picture.close();
+    this.sound?.close();
     this.element.remove();
   }
 
