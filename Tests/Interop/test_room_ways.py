@@ -7,7 +7,7 @@ import pytest
 from browsers import Tab
 from calls import sees_picture
 from rooms import meets
-from taps import connections, cut_socket, fail_connection, let_socket_back, tap
+from taps import connections, cut_socket, enter_tapped, fail_connection, let_socket_back, told
 from waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -22,15 +22,8 @@ def room() -> str:
 def enters(browser, cluster, room):
     """`enters("Ann")` is somebody in the room whose page is tapped."""
 
-    def enter(name: str, kind: str = "chromium calm", before: str = "return true") -> Tab:
-        tab = browser(kind)
-        tab.name, tab.home = f"{name} {secrets.token_hex(2)}", cluster.url()
-        tab.open(f"{tab.home}/room/{room}?name={tab.name.replace(' ', '%20')}")
-        tab.offers("Enter the room")
-        tap(tab).run(before)
-        tab.click("Enter the room")
-        tab.report_where(lambda r: r["room"] == room, f"{tab.name} is in the room {room}")
-        return tab
+    def enter(name: str, before: str = "return true") -> Tab:
+        return enter_tapped(browser("chromium calm"), cluster.url(), room, name, before)
 
     return enter
 
@@ -76,3 +69,52 @@ def test_nobody_can_ask_for_a_straight_way_in_a_room_on_a_node(enters, wire, roo
     wait_until(lambda: ann.run("return roost.chat.length") == 1, "Ann heard all that was said before", seen=ann.describe)
     assert connections(ann) == 1
     mal.hears_no("event", 0.5, kind="message")
+
+
+def test_who_finds_no_way_to_the_node_is_told_and_it_is_sought_on(enters, wire, room):
+    wire("Bob").ask("join", room=room, kind="room", topology="sfu", media={"audio": True, "video": True, "screen": False})
+    ann = enters(
+        "Ann",
+        "globalThis.isBlocked = true;"
+        "const set = RTCPeerConnection.prototype.setRemoteDescription;"
+        "RTCPeerConnection.prototype.setRemoteDescription = function ({type, sdp}) {"
+        "  return set.call(this, {type, sdp: isBlocked ? sdp.replace(/a=candidate.*\\r\\n/g, '') : sdp});"
+        "}; return true",
+    )
+    ann.sees("Connecting")
+    ann.sees("A firewall may be in the way", timeout=25.0)
+    assert ann.report()["members"][0]["state"] == "failed"
+    ann.run("isBlocked = false; dispatchEvent(new Event('online')); return true")
+    ann.report_where(lambda r: r["members"][0]["state"] == "connected", "a way is found")
+    ann.sees_no("A firewall may be in the way")
+
+
+def test_a_page_that_the_browser_kept_and_shows_again_has_its_room_back(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    meets(ann, bob)
+    sees_picture(ann)
+    member = ann.run("return roost.me.member")
+    ann.run(
+        "dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}));"
+        "dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true})); return true"
+    )
+    meets(ann, bob)
+    sees_picture(ann)
+    assert ann.run("return roost.me.member") == member
+
+
+def test_a_room_grows_by_places_for_pictures_and_who_reconnects_has_as_many(enters, room):
+    ann = enters("Ann")
+    offered = (
+        "const kinds = [...pcs.at(-1).localDescription?.sdp.matchAll(/^m=(\\w+)/gm) ?? []].map(([, kind]) => kind);"
+        "return ['audio', 'video'].map((kind) => kinds.filter((each) => each === kind).length)"
+    )
+    wait_until(lambda: ann.run(offered) == [1 + 8, 1 + 4], "one to send, and the first places")
+    told(ann, {"type": "media", "room": room, "kind": "slots-wanted", "video": 16})
+    wait_until(lambda: ann.run(offered) == [1 + 8, 1 + 16], "more places for pictures", seen=lambda: ann.run(offered))
+    wait_until(lambda: ann.run("return pcs.at(-1).connectionState") == "connected", "it stands")
+    told(ann, {"type": "media", "room": room, "kind": "lost", "reason": "node"})
+    wait_until(lambda: ann.run("return pcs.length === 2 && pcs[1].connectionState") == "connected", "another one stands")
+    assert ann.run(offered) == [1 + 8, 1 + 16]
+    # None was refused: what a browser lets go of is in the list no more.
+    assert ann.run("return pcs[1].getTransceivers().length") == 1 + 8 + 1 + 16

@@ -1,5 +1,8 @@
 """Taps on what a page makes: its connections and its socket, to be looked at, and to be taken away."""
 
+import json
+import secrets
+
 from browsers import Tab
 from waiting import wait_until
 
@@ -32,9 +35,25 @@ def tap(tab: Tab) -> Tab:
     return tab
 
 
+def enter_tapped(tab: Tab, home: str, room: str, name: str, before: str = "return true") -> Tab:
+    """Enters a room by its lobby, tapped, after the script `before`."""
+    tab.name, tab.home = f"{name} {secrets.token_hex(2)}", home
+    tab.open(f"{home}/room/{room}?name={tab.name.replace(' ', '%20')}")
+    tab.offers("Enter the room")
+    tap(tab).run(before)
+    tab.click("Enter the room")
+    tab.report_where(lambda r: r["room"] == room, f"{tab.name} is in the room {room}")
+    return tab
+
+
 def connections(tab: Tab) -> int:
     """How many connections that it made since the tap are not closed."""
     return int(tab.run("return pcs.filter((each) => each.signalingState !== 'closed').length"))
+
+
+def told(tab: Tab, message: dict) -> None:
+    """Gives the page a message as if signal had said it, outside of the numbering."""
+    tab.run("sockets.at(-1).onmessage({data: arguments[0]}); return true", json.dumps(message))
 
 
 def cut_socket(tab: Tab) -> None:

@@ -5,7 +5,7 @@
  * in a `map` what each carries, so members come and go without a new offer. roost.js loads this when a room is entered.
  */
 
-/** Sections of the first offer that only receive. More slots for pictures are offered when the node asks. */
+/** Sections of the first offer that only receive. More slots for pictures are offered when the node asks; of sound it takes no more. */
 const FIRST_SLOTS = { audio: 8, video: 4 };
 const MOST_SLOTS = 49;
 /** The small layers come first: an encoder that must save gives up from the end. */
@@ -23,6 +23,12 @@ const DISCONNECTED_GRACE_MS = 2_000;
 /** A restart that has not helped by then is followed by a new connection. */
 const RESTART_LIMIT_MS = 6_000;
 const RETRY_MS = [300, 1_000, 2_000, 4_000];
+/** A way that never stood: through TURN over TLS it takes some seconds; past this people are told. */
+const OVERDUE_MS = 15_000;
+/** So many connections in a row that came to nothing, and a way that stood before counts as lost. */
+const FAILURES_TOLD = 3;
+/** A browser that has nothing to try says nothing either: past this another connection is tried. */
+const STUCK_MS = 30_000;
 /** A level is kept so long, so that pauses between words don't read as silence. */
 const LEVEL_KEPT_MS = 1_500;
 
@@ -48,6 +54,8 @@ export class RoomMedia {
   #offering = false;
   #offerAgain = false;
   #attempt = 0;
+  #failures = 0;
+  #isOverdue = false;
   #closed = false;
   #timers = {};
   #senders = {};
@@ -76,6 +84,10 @@ export class RoomMedia {
     this.#configuration = configuration;
     this.#request = (type, fields) => request(type, { room, ...fields });
     this.#hooks = hooks;
+    this.#later("overdue", OVERDUE_MS, () => {
+      this.#isOverdue = this.connectedAt === null;
+      if (this.#isOverdue) this.#setState(this.#wanting);
+    });
     this.#connect();
   }
 
@@ -107,7 +119,8 @@ export class RoomMedia {
         this.totals = message;
         return;
       case "lost":
-        this.#connectAgain();
+        // Before "answered" it can only be of the connection before, which was closed here.
+        if (this.#mapVersion !== null) this.#connectAgain();
         return;
       default:
         return;
@@ -118,9 +131,10 @@ export class RoomMedia {
   // ---- what a member looks like from here
 
   /** Streams, level and figures of a member; `stream` is its microphone and camera, `screenStream` what it shares. */
-  member(id) {
+  member(id, { video } = { video: false }) {
     const there = this.#members.get(id);
-    const paused = this.#paused.get(`${id}/camera`) ?? null;
+    // Of what is not shown here the node says nothing: it does not send it.
+    const paused = this.#paused.get(`${id}/camera`) ?? (video && !this.#isViewed(id, "camera") ? "hidden" : null);
     return {
       state: this.state,
       stream: there?.stream ?? null,
@@ -166,7 +180,10 @@ export class RoomMedia {
     const text = JSON.stringify(tiles);
     if (text === this.#view) return;
     this.#view = text;
-    this.#viewed = new Set(tiles.map(({ member, source }) => `${member}/${source}`));
+    const viewed = new Set(tiles.map(({ member, source }) => `${member}/${source}`));
+    const isOther = this.#viewed === null || viewed.size !== this.#viewed.size || [...viewed].some((each) => !this.#viewed.has(each));
+    this.#viewed = viewed;
+    if (isOther) this.#hooks.changed();
     this.#viewTimer ??= setTimeout(() => this.#tellView(), VIEW_EVERY_MS);
   }
 
@@ -219,6 +236,7 @@ export class RoomMedia {
   #connect() {
     this.#drop();
     for (const name of ["grace", "restart"]) this.#clear(name);
+    this.#later("stuck", STUCK_MS, () => this.#connectFailed());
     const pc = new RTCPeerConnection({ ...this.#configuration, bundlePolicy: "max-bundle" });
     this.#pc = pc;
     this.#n = 0;
@@ -283,7 +301,8 @@ export class RoomMedia {
       if (pc !== this.#pc || this.#closed) return;
       this.#hooks.problem(error);
       // Gone: the room ended or we are no longer in it; signal says so in its own words.
-      if (!["gone", "not-allowed", "signed-out", "session-lost"].includes(error.code)) this.#connectLater();
+      if (["gone", "not-allowed", "signed-out", "session-lost"].includes(error.code)) this.#clear("stuck");
+      else this.#connectLater();
       return;
     } finally {
       if (pc === this.#pc) this.#offering = false;
@@ -294,15 +313,27 @@ export class RoomMedia {
     }
   }
 
+  /** What a way that does not stand is called. */
+  get #wanting() {
+    if (this.#isOverdue || this.#failures >= FAILURES_TOLD) return "failed";
+    return this.connectedAt !== null ? "reconnecting" : "connecting";
+  }
+
+  /** It goes on trying, whatever the way is called meanwhile. */
+  #connectFailed() {
+    this.#failures++;
+    this.#connectLater();
+  }
+
   #connectLater() {
-    this.#setState(this.connectedAt !== null ? "reconnecting" : "connecting");
+    this.#setState(this.#wanting);
     const wait = RETRY_MS[Math.min(this.#attempt++, RETRY_MS.length - 1)];
     this.#later("again", wait, () => this.#connect());
   }
 
   #connectAgain() {
     if (this.#closed) return;
-    this.#setState(this.connectedAt !== null ? "reconnecting" : "connecting");
+    this.#setState(this.#wanting);
     this.#clear("again");
     this.#connect();
   }
@@ -322,14 +353,15 @@ export class RoomMedia {
     const whole = pc.connectionState;
     if (whole === "connected") {
       this.connectedAt ??= performance.now();
-      this.#clear("grace");
-      this.#clear("restart");
+      this.#failures = 0;
+      this.#isOverdue = false;
+      for (const name of ["grace", "restart", "stuck"]) this.#clear(name);
       this.#setState("connected");
     } else if (whole === "failed") {
       // The node forgot this transport, or its keys: only a new connection helps.
-      this.#connectLater();
+      this.#connectFailed();
     } else if (pc.iceConnectionState === "disconnected") {
-      this.#setState("reconnecting");
+      this.#setState(this.#wanting);
       if (!this.#timers.grace) this.#later("grace", DISCONNECTED_GRACE_MS, () => this.#restartPath());
     }
   }
@@ -405,8 +437,6 @@ export class RoomMedia {
     this.#wantedSlots = wanted;
     if (missing === 0 || !this.#pc) return;
     for (let each = 0; each < missing; each++) this.#pc.addTransceiver("video", { direction: "recvonly" });
-    const heard = this.#pc.getTransceivers().filter((each) => each.direction === "recvonly" && each.receiver.track.kind === "audio").length;
-    for (let each = heard; each < wanted; each++) this.#pc.addTransceiver("audio", { direction: "recvonly" });
     this.#offer();
   }
 
@@ -481,6 +511,8 @@ export class RoomMedia {
       }
     }
     for (const [id, there] of this.#members) there.sample = samples.get(id) ?? null;
+    const size = ({ rid }) => CAMERA_LAYERS.findIndex((layer) => layer.rid === rid);
+    sent.video.layers.sort((a, b) => size(a) - size(b));
     this.#sent = sent;
     this.#link = this.#readLink(all);
   }
