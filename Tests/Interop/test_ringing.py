@@ -4,6 +4,7 @@ import pytest
 
 from calls import idle, ring
 from waiting import stays_true, wait_until
+from wire import room_id
 
 pytestmark = pytest.mark.browser
 
@@ -76,3 +77,14 @@ def test_a_page_nobody_touched_rings_as_soon_as_somebody_does(person):
     assert loudest < 0.6, f"rings that were due while silent all sound at once: {loudest}"
     bob.click("Decline")
     idle(ann)
+
+
+def test_who_looks_at_oneself_goes_on_doing_so_after_declining(person, wire):
+    ann, bob = person("Ann"), wire("Bob")
+    ann.click("Check camera and microphone")
+    ann.sees("Camera and microphone work")
+    bob.ask("call", room=room_id(), to=ann.name, video=True, media={"audio": True, "video": True, "screen": False})
+    ann.click("Decline")
+    ann.sees("You declined the call")
+    assert ann.run("return [roost.local.video.state, roost.local.video.track?.readyState]") == ["on", "live"]
+    assert ann.run("const video = document.querySelector('#preview-video'); return !video.hidden && video.srcObject?.active")

@@ -87,6 +87,10 @@ export interface ChatLine {
   from: string;
   name: string;
   text: string;
+  /** Its number in the room, once it is said. */
+  n?: number;
+  /** It is one's own, and could not be sent. */
+  unsent?: boolean;
 }
 
 /** Why a room was left: `left`, `removed`, `locked`, `ended`, `session-lost`, or the code of a refusal. */
@@ -159,7 +163,7 @@ export interface LinkStatistics {
   up: { bytes: number; bps: number };
   down: { bytes: number; bps: number };
   audio: TrackStatistics & { level: number; jitterMs: number };
-  video: VideoStatistics & { framesDecoded: number };
+  video: VideoStatistics & { framesDecoded: number; freezeCount: number };
   sent: { audio: TrackStatistics; video: VideoStatistics & { framesEncoded: number; limitedBy: string | null } };
 }
 
@@ -252,8 +256,8 @@ export interface LocalMedia extends EventTarget {
   readonly flags: MediaFlags;
   readonly devices: DeviceList;
   readonly chosen: Partial<Record<MediaDeviceKind, string>>;
-  /** Opens what is not open yet. Never throws: each source's `state` says what came of it. */
-  open(wanted: { audio?: boolean; video?: boolean }): Promise<void>;
+  /** Opens what is not open yet; a microphone `muted`, without a moment of sound. Never throws: each source's `state` says what came of it. */
+  open(wanted: { audio?: boolean; video?: boolean; muted?: boolean }): Promise<void>;
   close(): void;
   refreshDevices(): Promise<DeviceList>;
 }
@@ -415,7 +419,10 @@ export class Roost extends EventTarget {
 
   /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`. Waits while the network is away. */
   signIn(name: string): Promise<void>;
-  /** Takes up the session, and the call, of this tab before it was reloaded. False if there is none, or none of this name. */
+  /**
+   * Takes up the session, and the call, of this tab before it was reloaded. False if there is none, or none of this name, nor one that
+   * began by asking for it and was given another, since it was taken.
+   */
   restore(name?: string): Promise<boolean>;
   /** `keepMissed` leaves the missed calls to the next page of this tab under the same name. */
   signOut(options?: { keepMissed?: boolean }): void;

@@ -479,14 +479,14 @@ class LocalMedia extends EventTarget {
     this.#mix = null;
   }
 
-  /** Opens what is asked for and not open yet; never throws, the outcome is in each source's state. */
-  async open({ audio = false, video = false }) {
+  /** Opens what is asked for and not open yet, a `muted` microphone silently; never throws, the outcome is in each source's state. */
+  async open({ audio = false, video = false, muted = false }) {
     const wants = [];
     const turns = {};
     for (const [kind, wanted] of [["audio", audio], ["video", video]]) {
       const source = this[kind];
       if (!wanted || source.track || source.state === "opening") continue;
-      source.wanted = true;
+      source.wanted = kind === "video" || !muted;
       source.state = "opening";
       turns[kind] = ++source.turn;
       wants.push(kind);
@@ -521,7 +521,8 @@ class LocalMedia extends EventTarget {
       return;
     }
     source.track = track;
-    source.state = "on";
+    source.state = source.wanted ? "on" : "muted";
+    track.enabled = source.wanted;
     if (kind === "video") track.contentHint = "motion";
     this.stream.addTrack(track);
     track.addEventListener("ended", () => this.#lost(kind, track));
@@ -613,10 +614,9 @@ class LocalMedia extends EventTarget {
     local.set(DEVICES_KEY, JSON.stringify(this.chosen));
     const source = kind === "audioinput" ? "audio" : kind === "videoinput" ? "video" : null;
     if (source && (this[source].track || this[source].state === "opening")) {
-      const muted = this[source].state === "muted";
+      const muted = !this[source].wanted;
       this.#close(source);
-      await this.open({ [source]: true });
-      if (muted) await this.setMicrophone(false);
+      await this.open({ [source]: true, muted });
     }
     this.#changed();
   }
@@ -989,7 +989,7 @@ function readStatistics(report, before, videoTrack, farRelays) {
     up: { bytes: 0, bps: 0 },
     down: { bytes: 0, bps: 0 },
     audio: { ...emptyTrack(), level: 0, jitterMs: 0 },
-    video: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0 },
+    video: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
     sent: {
       audio: { ...emptyTrack() },
       video: { ...emptyTrack(), framesEncoded: 0, width: 0, height: 0, fps: 0, limitedBy: null },
@@ -1036,6 +1036,7 @@ function readStatistics(report, before, videoTrack, farRelays) {
         track.jitterMs = (entry.jitter ?? 0) * 1000;
       } else {
         track.framesDecoded += entry.framesDecoded ?? 0;
+        track.freezeCount += entry.freezeCount ?? 0;
         track.width = entry.frameWidth || track.width;
         track.height = entry.frameHeight || track.height;
         track.fps = entry.framesPerSecond ?? track.fps;
@@ -1128,6 +1129,8 @@ export class Roost extends EventTarget {
   #url;
   #room = null;
   #self = null;
+  /** The name that the page was opened with. */
+  #asked = null;
   #early = [];
   #peers = new Map();
   /** The media of a room on a node (roost-room.js), or null. */
@@ -1186,7 +1189,7 @@ export class Roost extends EventTarget {
         // On the way back it is the other way round.
         const isStraight = peer && !this.#isForNode && this.#carriesStraight(peer, member);
         if (this.#node && !isStraight && (!peer || this.#node.carries(member.member, member.media))) {
-          return { ...member, hand, straight: false, ...this.#node.member(member.member) };
+          return { ...member, hand, straight: false, ...this.#node.member(member.member, member.media) };
         }
         return {
           ...member,
@@ -1236,11 +1239,15 @@ export class Roost extends EventTarget {
     }
   }
 
-  /** Takes up the session (and the call) that this tab had before it was reloaded. False if there is none, or none of this `name`. */
+  /**
+   * Takes up the session (and the call) that this tab had before it was reloaded. False if there is none, or none of this `name`,
+   * nor one that began by asking for it (it was taken, and the person took another).
+   */
   async restore(name) {
     const left = parsed(session.get(SNAPSHOT_KEY), null);
     session.remove(SNAPSHOT_KEY);
-    if (!left?.name || (name && left.name !== name)) return false;
+    if (name) this.#asked = name;
+    if (!left?.name || (name && left.name !== name && !(left.token && left.asked === name))) return false;
     if (!left.token) {
       await this.signIn(left.name);
       return true;
@@ -1261,11 +1268,12 @@ export class Roost extends EventTarget {
       this.local.besideCamera = true;
       this.entered = { ...left.entered, state: "entering" };
       this.chat = left.chat ?? [];
+      this.hands = new Set(left.hands ?? []);
     }
     // A call may have grown into a room on a node.
     if (left.entered || left.call) await this.#loadRoomMedia().catch(() => {});
     if (left.media && this.#self) {
-      this.local.open({ audio: true, video: left.media.video }).then(() => left.media.audio || this.local.setMicrophone(false));
+      this.local.open({ audio: true, video: left.media.video, muted: !left.media.audio });
     }
     this.#changed();
     const key = local.get(SECRET_KEY) ?? randomText(32);
@@ -1402,8 +1410,21 @@ export class Roost extends EventTarget {
 
   say(text) {
     if (!this.entered || text.trim() === "") return;
-    this.#tell("chat", { text: text.trim() });
-    this.#addChat({ at: Date.now(), from: this.#self, name: this.name, text: text.trim() });
+    const line = { at: Date.now(), from: this.#self, name: this.name, text: text.trim() };
+    this.#addChat(line);
+    this.#request("chat", { text: line.text }).then(
+      ({ seq }) => {
+        line.n = seq;
+        // The room was told anew meanwhile, with this line.
+        this.chat = this.chat.filter((each) => each === line || lineKey(each) !== lineKey(line));
+        this.#changed();
+      },
+      () => {
+        this.chat = this.chat.map((each) => (each === line ? { ...line, unsent: true } : each));
+        this.#notice("not-sent");
+        this.#changed();
+      },
+    );
   }
 
   raiseHand(up) {
@@ -1730,6 +1751,7 @@ export class Roost extends EventTarget {
     if (state.epoch < this.#room.epoch) return;
     const known = this.#room.members;
     this.#takeRoom(state);
+    if (this.entered) this.#takeChat(state.chat);
     clearTimeout(this.#recoveryTimer);
     if (recovering) {
       // The room came up on another node and its members are on their way back: none of them is gone yet, and media is not touched.
@@ -1834,11 +1856,11 @@ export class Roost extends EventTarget {
     call.peer = { person, name };
   }
 
-  #message({ at, from, to, message }) {
+  #message({ n, at, from, to, message }) {
     if (from === this.#self || (to && to !== this.#self)) return;
     const { type, body } = message;
     if (this.entered && type === "chat") {
-      this.#addChat({ at: at ?? Date.now(), from, name: this.#nameOf(from), text: chatText(body) });
+      this.#addChat({ n, at: at ?? Date.now(), from, name: this.#nameOf(from), text: chatText(body) });
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, name: this.#nameOf(from), body } }));
     } else if (this.entered && type === "hand") {
       if (body?.up) this.hands.add(from);
@@ -2106,8 +2128,13 @@ export class Roost extends EventTarget {
       const answer = await this.#signaling.request("join", { room: entered.room, media, kind: "room", topology: entered.topology });
       if (this.entered !== entered) return void (this.entered?.room !== entered.room && this.#signaling.request("leave", { room: entered.room }).catch(() => {}));
       entered.state = "in";
-      this.chat = (answer.room.chat ?? []).map((each) => ({ at: each.at, from: each.from, name: each.name, text: chatText(each.body) }));
+      this.#takeChat(answer.room.chat);
+      // The others' hands are told by them to who comes; of one's own they know nothing after a new start.
+      const isUp = this.hands.has("self");
+      this.hands.clear();
+      if (isUp) this.hands.add("self");
       this.#enter(answer);
+      if (isUp && this.entered === entered) this.#tell("hand", { up: true });
     } catch (error) {
       if (this.entered === entered) this.#leaveRoom(error.code ?? "unavailable", { leave: error.code === "timeout" });
       throw error;
@@ -2148,8 +2175,21 @@ export class Roost extends EventTarget {
     return this.#room?.members.get(id)?.name ?? "";
   }
 
+  #request(type, body) {
+    return this.#signaling.request("send", { room: this.#room?.room ?? this.entered.room, to: null, message: { type, body } });
+  }
+
   #tell(type, body) {
-    this.#signaling.request("send", { room: this.#room?.room ?? this.entered.room, to: null, message: { type, body } }).catch(() => this.#notice("not-sent"));
+    this.#request(type, body).catch(() => this.#notice("not-sent"));
+  }
+
+  /** What the room remembers of what was said, and beside it what only this page knows: lines on their way, or that were not sent. */
+  #takeChat(list = []) {
+    const known = new Map(this.chat.map((each) => [lineKey(each), each]));
+    const said = list.map((each) => known.get(lineKey(each)) ?? { n: each.n, at: each.at, from: each.from, name: each.name, text: chatText(each.body) });
+    const rest = this.chat.filter((each) => !said.includes(each));
+    const order = ({ n }) => n ?? Number.MAX_SAFE_INTEGER;
+    this.chat = [...said, ...rest].sort((a, b) => order(a) - order(b)).slice(-CHAT_LIMIT);
   }
 
   #addChat(line) {
@@ -2343,11 +2383,9 @@ export class Roost extends EventTarget {
       this.#signaling.leave();
       return;
     }
-    for (const [id, peer] of this.#peers) {
-      this.#say(id, "restart", { leaving: true });
-      peer.close();
-    }
-    this.#node?.close();
+    for (const id of this.#peers.keys()) this.#say(id, "restart", { leaving: true });
+    // Not only closed but forgotten: a browser may show this very page again.
+    this.#closePeers();
     session.set(
       SNAPSHOT_KEY,
       JSON.stringify({
@@ -2355,11 +2393,14 @@ export class Roost extends EventTarget {
         seq: this.#signaling.seq,
         nextId: this.#signaling.nextId,
         name: this.name,
+        asked: this.#asked,
         people: this.people,
         morePeople: this.morePeople,
         call: this.currentCall,
         entered: this.entered,
-        chat: this.chat,
+        // What had no answer yet cannot get one any more.
+        chat: this.chat.map((each) => (each.n === undefined ? { ...each, unsent: true } : each)),
+        hands: [...this.hands],
         self: this.#self,
         media: this.local.flags,
         room: this.#room && { ...this.#room, members: [...this.#room.members.values()] },
@@ -2381,6 +2422,9 @@ export class Roost extends EventTarget {
     });
   }
 }
+
+/** Two lives of a room may give one number to two lines, of different members. One without a number is not said yet. */
+const lineKey = ({ n, from }) => (n === undefined ? null : `${n} ${from}`);
 
 /** A chat line as any client may have sent it. */
 const chatText = (body) => String(typeof body === "string" ? body : (body?.text ?? "")).slice(0, 4_000);

@@ -14,7 +14,8 @@ export class Side {
   #toast;
   #read = 0;
   #lines = 0;
-  #last = null;
+  #chat = null;
+  #said = new Map();
   #sure = null;
   #people = "";
 
@@ -60,7 +61,8 @@ export class Side {
   clear() {
     this.open = null;
     this.#read = this.#lines = 0;
-    this.#last = null;
+    this.#chat = null;
+    this.#said.clear();
     byId("chat-lines").replaceChildren();
   }
 
@@ -144,15 +146,10 @@ export class Side {
   #renderChat() {
     const { chat } = this.#roost;
     const box = byId("chat-lines");
-    const last = chat.at(-1) ?? null;
-    if (last !== this.#last || chat.length === 0) {
+    if (chat !== this.#chat) {
+      this.#chat = chat;
       const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
-      const known = this.#last ? chat.indexOf(this.#last) : -1;
-      if (known < 0) box.replaceChildren();
-      for (const line of chat.slice(known + 1)) box.append(this.#line(line));
-      this.#lines += chat.length - known - 1;
-      this.#last = last;
-      if (chat.length === 0 && box.childElementCount === 0) box.append(make("p", { className: "hint", text: words.room.nothingSaid }));
+      this.#placeLines(box, chat);
       if (atEnd) box.scrollTop = box.scrollHeight;
     }
     if (this.open === "chat") this.#read = this.#lines;
@@ -165,13 +162,35 @@ export class Side {
     setLabel(tool, unread > 0 ? words.room.unread(unread) : words.room.chat, "C");
   }
 
-  #line({ at, name, text }) {
+  /** Lines stay where they are: only new ones are read out. What was missed may belong between them. */
+  #placeLines(box, chat) {
+    const kept = new Set(chat);
+    for (const line of this.#said.keys()) if (!kept.has(line)) this.#said.delete(line);
+    const elements = new Set(this.#said.values());
+    for (const element of [...box.children]) if (!elements.has(element)) element.remove();
+    let place = box.firstElementChild;
+    for (const line of chat) {
+      const known = this.#said.get(line);
+      if (known && known === place) {
+        place = place.nextElementSibling;
+        continue;
+      }
+      const element = known ?? this.#line(line);
+      this.#said.set(line, element);
+      box.insertBefore(element, place);
+      if (!known && line.from !== this.#roost.me?.member) this.#lines++;
+    }
+    if (chat.length === 0) box.append(make("p", { className: "hint", text: words.room.nothingSaid }));
+  }
+
+  #line({ at, name, text, unsent }) {
     const time = new Date(at).toLocaleTimeString(words.lang, { hour: "numeric", minute: "2-digit" });
     return make(
       "div",
       { className: "chat-line", "data-testid": "chat-line" },
       make("p", { className: "who" }, make("bdi", { text: name }), make("time", { text: time })),
       make("p", { className: "what", dir: "auto", text }),
+      ...(unsent ? [make("p", { className: "hint", text: words.room.notice["not-sent"] })] : []),
     );
   }
 }
