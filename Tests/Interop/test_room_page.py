@@ -6,6 +6,7 @@ import pytest
 
 from page import serious_findings
 from rooms import MEDIA_PATIENCE, enter, meets
+from taps import cut_socket, let_socket_back, tap
 from waiting import wait_until
 from wire import room_id
 
@@ -160,3 +161,103 @@ def test_no_picture_is_black_while_a_room_grows_and_shrinks(enters):
     frames = ann.report()["members"][0]["video"]["framesDecoded"]
     ann.report_where(lambda r: r["members"][0]["video"]["framesDecoded"] > frames + 10, "Bob's picture moves")
     assert ann.run("return black") == []
+
+
+def test_banners_of_a_room_say_only_what_is_true(browser, cluster, room):
+    ann = browser()
+    ann.name = f"Ann {secrets.token_hex(2)}"
+    ann.open(f"{cluster.url()}/room/{room}?name={ann.name.replace(' ', '%20')}")
+    tap(ann)
+    ann.click("Enter the room")
+    ann.sees("Nobody else is here yet", "Only you")
+    # Alone one has a way to the node all the same; when it is lost, one is told.
+    ann.run(
+        "const pc = pcs.at(-1); for (const name of ['connectionState', 'iceConnectionState'])"
+        "  Object.defineProperty(pc, name, {value: 'disconnected', configurable: true});"
+        "pc.onconnectionstatechange(); return true"
+    )
+    ann.sees("The connection to the room is lost")
+    ann.sees_no("The connection to the room is lost")
+    # With nobody there, nothing goes on; and neither while one is still entering.
+    cut_socket(ann)
+    ann.sees("The server is out of reach. Reconnecting…")
+    assert "go on" not in ann.text()
+    let_socket_back(ann)
+    bob = enter(browser(), cluster.url(), room, "Bob")
+    ann.report_where(lambda r: [m["state"] for m in r["members"]] == ["connected"], f"{bob.name} is there")
+    cut_socket(ann)
+    ann.sees("Sound and picture go on")
+    ann.run("roost.entered.state = 'entering'; roost.dispatchEvent(new Event('change')); return true")
+    ann.sees_no("Sound and picture go on")
+    ann.sees("The server is out of reach. Reconnecting…")
+
+
+def touch(tab, selector: str) -> None:
+    """A finger's tap in the middle of an element."""
+    x, y = tab.run(f"const {{x, y, width, height}} = document.querySelector({selector!r}).getBoundingClientRect(); return [x + width / 2, y + height / 2]")
+    tab.cdp("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+    tab.cdp("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+
+def test_a_fingers_touch_shows_a_tiles_tools_and_never_presses_unseen_ones(browser, cluster, room):
+    ann = browser()
+    ann.open("about:blank")
+    ann.appearance(width=390, height=844, phone=True, dark=False)
+    enter(ann, cluster.url(), room, "Ann")
+    pin = "[data-testid=tile-self] [data-testid=pin]"
+    shown = lambda: float(ann.run("return getComputedStyle(document.querySelector('[data-testid=tile-self] .tile-tools')).opacity")) > 0.5  # noqa: E731
+    wait_until(lambda: ann.run("return document.querySelector('[data-testid=tile-self] video').videoWidth > 0"), "one sees oneself")
+    assert not shown()
+    touch(ann, pin)
+    wait_until(shown, "the first touch shows the tools", 2)
+    assert ann.run("return document.querySelector(arguments[0]).classList.contains('on')", pin) is False, "and pins nothing"
+    touch(ann, pin)
+    wait_until(lambda: ann.run("return document.querySelector(arguments[0]).classList.contains('on')", pin), "the second one pins", 2)
+    wait_until(lambda: not shown(), "and the tools go away", 2)
+    touch(ann, "[data-testid=tile-self] video")
+    wait_until(shown, "a touch shows them again", 2)
+    touch(ann, "[data-testid=tile-self] video")
+    wait_until(lambda: not shown(), "another one hides them", 2)
+
+
+def test_a_screen_reader_and_a_keyboard_get_everything(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    meets(ann, bob)
+    # What is said and shown while nobody looks is told, and not what is in view already.
+    bob.run("roost.say('The tea is ready'); roost.react('👏'); return true")
+    said = lambda: ann.run("return [...document.querySelectorAll('[data-testid=said] p')].map((each) => each.textContent)")  # noqa: E731
+    wait_until(lambda: said() == [f"{bob.name} wrote: The tea is ready", f"{bob.name}: 👏"], "both are told", seen=said)
+    assert ann.run("return document.querySelector('[data-testid=said]').ariaLive") == "polite"
+    ann.click("Chat, 1 new")
+    bob.run("roost.say('Come'); return true")
+    ann.sees("Come")
+    assert f"{bob.name} wrote: Come" not in said()
+
+    # Either the name changes or the state, never both.
+    ann.press("Escape")
+    ann.click("Raise hand")
+    ann.offers("Lower hand")
+    ann.tab_to(f"Show {bob.name} large")
+    ann.press("Enter")
+    ann.offers(f"Show {bob.name} as the others")
+    assert ann.run("return document.querySelectorAll('[aria-pressed]').length") == 0
+
+    # A button that does its work and goes leaves the keyboard beside it.
+    ann.click("People")
+    ann.run("document.querySelector('[data-testid=mute]').focus(); return true")
+    ann.press("Enter")
+    ann.offers_no(f"Mute {bob.name}")
+    assert ann.focused() == f"Remove {bob.name}"
+    ann.press("Escape")
+
+    # Single keys can be switched off, for whoever speaks to the computer.
+    ann.click("Keyboard")
+    ann.click("Single keys work during a call", role="checkbox")
+    ann.press("Escape")
+    ann.press("r")
+    ann.offers("Lower hand")
+    ann.click("Keyboard")
+    ann.click("Single keys work during a call", role="checkbox")
+    ann.press("Escape")
+    ann.press("r")
+    ann.offers("Raise hand")

@@ -6,6 +6,7 @@ import { Stage } from "./app/call.js";
 import { Devices } from "./app/devices.js";
 import { byId, make, setText, show } from "./app/dom.js";
 import { openRooms } from "./app/door.js";
+import { Keys } from "./app/keys.js";
 import { Panel } from "./app/panel.js";
 import { Lobby } from "./app/people.js";
 import { Ring } from "./app/ring.js";
@@ -13,7 +14,6 @@ import { soundConnected, soundEnded, soundLevel, unlockSounds } from "./app/soun
 import { endedText, fillTexts, loadWords, words } from "./app/words.js";
 
 const NAME_KEY = "roost.name";
-const SINGLE_KEYS_KEY = "roost.single-keys";
 const POLICY_KEY = "roost.policy";
 /** Long enough to read a sentence twice. */
 const TOAST_MS = 7_000;
@@ -174,6 +174,7 @@ openRooms({
     return own ? `?name=${encodeURIComponent(own)}` : "";
   },
 });
+openRooms({ form: byId("people-room-form"), input: byId("people-room-name"), problem: byId("people-room-error") });
 
 // ---------------------------------------------------------------- banner and notices
 
@@ -191,7 +192,10 @@ function renderBanner() {
   if (away && !told) setTimeout(render, BANNER_AFTER_MS + 20 - (performance.now() - awaySince));
   if (told) {
     const text = roost.state === "signing-in" && screen === "sign-in" ? words.signIn.waiting : navigator.onLine ? words.banner.waiting : words.banner.offline;
-    setText(byId("banner"), roost.currentCall && screen === "call" ? `${text} ${words.banner.inCall}` : text);
+    const { members, currentCall: call } = roost;
+    const goesOn = navigator.onLine && members.length > 0 && members.every((each) => each.state === "connected");
+    const ofCall = screen !== "call" || !call?.connectedAt ? "" : goesOn ? words.banner.inCall : navigator.onLine ? "" : words.banner.callWaits;
+    setText(byId("banner"), ofCall ? `${text} ${ofCall}` : text);
   }
   show(byId("banner"), told);
   if (wasAway && !away && roost.state === "signed-in") toast(words.banner.back);
@@ -241,16 +245,7 @@ roost.addEventListener("ended", ({ detail }) => {
 
 // ---------------------------------------------------------------- keys
 
-const singleKeys = () => recall(SINGLE_KEYS_KEY) !== "off";
-
-byId("help-keys").replaceChildren(
-  ...words.help.keys.flatMap(([key, meaning]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: meaning })]),
-);
-byId("open-help").addEventListener("click", () => {
-  byId("single-keys").checked = singleKeys();
-  byId("help").showModal();
-});
-byId("single-keys").addEventListener("change", (event) => remember(SINGLE_KEYS_KEY, event.target.checked ? "on" : "off"));
+const keys = new Keys(words.help.keys);
 
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
@@ -262,7 +257,7 @@ addEventListener("keydown", (event) => {
     byId("control-panel").focus();
     return;
   }
-  if (!singleKeys()) return;
+  if (!keys.areOn) return;
   const actions =
     call.state === "ringing"
       ? { a: "accept-video", o: "accept-voice" }

@@ -4,6 +4,7 @@ import { Roost } from "./roost.js";
 import { Devices } from "./app/devices.js";
 import { byId, clock, make, setIcon, setLabel, setText, show } from "./app/dom.js";
 import { openRooms, roomAt } from "./app/door.js";
+import { Keys } from "./app/keys.js";
 import { Grid } from "./app/room/grid.js";
 import { Lobby } from "./app/room/lobby.js";
 import { Side } from "./app/room/side.js";
@@ -159,9 +160,10 @@ function renderHead() {
   show(byId("hear"), grid.isBlocked);
 }
 
-/** The state of the way to the others: as bad as the worst of them, for through a node they are one. */
+/** The state of the way to the others: as bad as the worst of them, for through a node they are one. Who is alone has that way all the same. */
 function mediaState() {
-  const states = roost.members.map((each) => each.state);
+  const { members } = roost;
+  const states = (members.length > 0 ? members : [roost.statistics()]).flatMap((each) => each.state ?? []);
   return { state: ["failed", "reconnecting", "connecting"].find((state) => states.includes(state)) ?? (states.length > 0 && states.every((each) => each === "new") ? "connecting" : "connected") };
 }
 
@@ -186,7 +188,6 @@ function renderControls() {
   control("control-screen", "screen", shared ? words.call.screenOff : words.call.screenOn, words.call.screenShort, "S", { on: shared !== null });
   show(byId("control-screen"), Boolean(navigator.mediaDevices?.getDisplayMedia));
   control("control-hand", "hand", handUp ? words.room.handDown : words.room.handUp, words.room.handShort, "R", { on: handUp });
-  byId("control-hand").setAttribute("aria-pressed", String(handUp));
   control("control-react", "smile", words.room.react, words.room.react);
   control("control-devices", "settings", words.call.devices, words.call.devicesShort, "D");
   control("control-leave", "leave", words.room.leave, words.room.leaveShort);
@@ -195,7 +196,9 @@ function renderControls() {
 }
 
 function renderBanner() {
-  const mediaLost = roost.entered?.state === "in" && roost.members.some((each) => each.state === "reconnecting");
+  const isIn = roost.entered?.state === "in";
+  const { state } = mediaState();
+  const mediaLost = isIn && state === "reconnecting";
   const serverLost = roost.connection === "waiting";
   const trouble = mediaLost || serverLost;
   if (trouble) troubleSince ??= performance.now();
@@ -205,7 +208,8 @@ function renderBanner() {
   show(byId("banner"), told);
   if (!told) return;
   const { banner } = words.room;
-  setText(byId("banner"), !navigator.onLine ? banner.offline : mediaLost ? banner.media : screen === "room" ? banner.server : words.banner.waiting);
+  const goesOn = isIn && state === "connected" && roost.members.length > 0;
+  setText(byId("banner"), !navigator.onLine ? banner.offline : mediaLost ? banner.media : goesOn ? banner.server : words.banner.waiting);
 }
 
 byId("control-mic").addEventListener("click", () => roost.setMicrophone(roost.local.audio.state !== "on"));
@@ -258,12 +262,29 @@ async function copy(label) {
 
 // ---------------------------------------------------------------- notices
 
+/** Inside an open dialog, or its layer would hide them, from eyes and from screen readers. */
+function placeNotices() {
+  const host = document.querySelector("dialog[open]") ?? document.body;
+  for (const id of ["said", "toasts"]) if (byId(id).parentElement !== host) host.append(byId(id));
+}
+
+/** For screen readers alone: what others see without looking for it. */
+function say(text) {
+  placeNotices();
+  const element = make("p", { text });
+  byId("said").append(element);
+  setTimeout(() => element.remove(), TOAST_MS);
+}
+
+roost.addEventListener("reaction", ({ detail }) => detail.from !== "self" && say(words.room.reacted(detail.name, detail.emoji)));
+// With the chat open its own list is read out.
+roost.addEventListener("chat", () => side.open !== "chat" && say(words.room.wrote(roost.chat.at(-1).name, roost.chat.at(-1).text)));
+
 /** Of a `kind` only the last one stands: many who come at once would hide the others. */
 function toast(text, kind = null) {
   const element = make("p", { className: "toast", text, "data-testid": "toast", ...(kind && { "data-kind": kind }) });
   if (kind) for (const other of [...byId("toasts").children]) if (other.dataset.kind === kind) other.remove();
-  const host = document.querySelector("dialog[open]") ?? document.body;
-  if (byId("toasts").parentElement !== host) host.append(byId("toasts"));
+  placeNotices();
   byId("toasts").append(element);
   while (byId("toasts").children.length > 3) byId("toasts").firstElementChild.remove();
   setTimeout(() => element.remove(), TOAST_MS);
@@ -292,8 +313,7 @@ roost.addEventListener("notice", ({ detail }) => {
 
 // ---------------------------------------------------------------- keys
 
-byId("help-keys").replaceChildren(...words.room.keys.flatMap(([key, meaning]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: meaning })]));
-byId("open-help").addEventListener("click", () => byId("help").showModal());
+const keys = new Keys(words.room.keys);
 
 addEventListener("keydown", (event) => {
   if (screen !== "room" || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
@@ -305,9 +325,9 @@ addEventListener("keydown", (event) => {
     } else if (side.open) side.toggle(side.open);
     return;
   }
-  if (event.target.matches?.("input, select, textarea") || stored((store) => store.getItem("roost.single-keys")) === "off") return;
-  const keys = { m: "control-mic", v: "control-camera", s: "control-screen", r: "control-hand", d: "control-devices", c: "tool-chat", p: "tool-people", i: "tool-panel", g: "tool-view" };
-  const target = keys[event.key.toLowerCase()];
+  if (event.target.matches?.("input, select, textarea") || !keys.areOn) return;
+  const targets = { m: "control-mic", v: "control-camera", s: "control-screen", r: "control-hand", d: "control-devices", c: "tool-chat", p: "tool-people", i: "tool-panel", g: "tool-view" };
+  const target = targets[event.key.toLowerCase()];
   if (!target || byId(target).hidden) return;
   event.preventDefault();
   byId(target).click();

@@ -186,6 +186,8 @@ export interface Statistics {
   /** In a room on a node: what this page sends there (with its layers), what the node thinks can come down, and the node's sums if it tells. */
   sent?: Record<"audio" | "video" | "screen", TrackStatistics & { layers?: { rid: string | null; width: number; height: number; bps: number; active: boolean }[] }>;
   estimateBps?: number | null;
+  /** Of the way to the node. */
+  state?: PeerState;
   totals?: { receivedBps: number[]; sentBps: number[] } | null;
 }
 

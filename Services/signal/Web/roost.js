@@ -1570,6 +1570,7 @@ export class Roost extends EventTarget {
       sent,
       totals,
       estimateBps: downBps,
+      state,
       counted: {
         members: size,
         links: state === "connected" ? 1 : 0,

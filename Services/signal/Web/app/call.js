@@ -1,6 +1,7 @@
 /** The stage: a tile for each member, the controls, and words for what is going on. */
 
 import { avatar, byId, clock, icon, make, setIcon, setLabel, setText, show } from "./dom.js";
+import { shapeOf } from "./layout.js";
 import { Player } from "./player.js";
 import { mediaText, words } from "./words.js";
 
@@ -31,7 +32,10 @@ export class Stage {
     // Any touch is the touch that the browser waits for.
     addEventListener("pointerdown", () => this.#hear(), { capture: true, passive: true });
     setInterval(() => this.#time(), 1_000);
-    new ResizeObserver(() => this.#tell()).observe(byId("tiles"));
+    new ResizeObserver(() => {
+      this.#shape();
+      this.#tell();
+    }).observe(byId("tiles"));
     document.addEventListener("visibilitychange", () => this.#tell());
   }
 
@@ -129,7 +133,17 @@ export class Stage {
     container.dataset.count = String(shown.length);
     const selfTile = this.#tiles.get("self").element;
     if (container.lastElementChild !== selfTile) container.append(selfTile);
+    this.#shape();
     this.#tell();
+  }
+
+  /** Columns and rows for the tiles there are; of two, one's own lies on the other. */
+  #shape() {
+    const container = byId("tiles");
+    const count = this.#tiles.size;
+    const { columns, rows } = (count > 2 && shapeOf(count, { width: container.clientWidth, height: container.clientHeight })) || { columns: 1, rows: 1 };
+    container.style.setProperty("--columns", columns);
+    container.style.setProperty("--rows", rows);
   }
 
   /** What a node that carries the call needs to know: which pictures are shown, and how large. */

@@ -116,7 +116,8 @@ export class Panel {
     }
     if (isForwarded) {
       const { video, audio } = figures.sent;
-      const best = video.layers?.filter((layer) => layer.width > 0).at(-1);
+      // As the browser tells them, which is in no order.
+      const best = video.layers?.filter((layer) => layer.width > 0 && layer.bps > 0).toSorted((a, b) => b.width - a.width)[0];
       sections.push({ title: text.you, rows: [...this.#picture({ ...video, ...best, bps: video.bps }), [text.sound, this.#sound(audio)]] });
     }
     return sections;

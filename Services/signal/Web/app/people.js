@@ -194,7 +194,6 @@ export class Lobby {
     setText(byId("preview-empty"), stream ? "" : opening ? "" : words.check.noPicture);
     const result = !this.#checking ? "" : opening ? words.check.opening : (mediaText(local) ?? words.check.good);
     setText(byId("check-result"), result);
-    byId("check").setAttribute("aria-pressed", String(this.#checking));
     setText(byId("check"), this.#checking ? words.check.stop : words.check.start);
   }
 }

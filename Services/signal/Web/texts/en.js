@@ -23,7 +23,7 @@ export default {
     hint: "Others see this name. Up to 40 characters.",
     button: "Come in",
     busy: "Coming in…",
-    promise1: "Sound and picture go straight from browser to browser",
+    promise1: "A call of two goes straight from browser to browser",
     promise2: "Always encrypted",
     promise3: "Runs on a server of your own",
     empty: "Type a name first.",
@@ -36,7 +36,7 @@ export default {
     waiting: "The server does not answer yet. Trying again…",
   },
 
-  openRoom: { placeholder: "Any word", label: "Meet in a room", button: "Open a room", bad: "Use letters, digits, “-”, “_” and “.”, 64 at most." },
+  openRoom: { placeholder: "Any word", label: "Meet in a room", hint: "Whoever has its address can come in.", button: "Open a room", bad: "Use letters, digits, “-”, “_” and “.”, 64 at most." },
 
   people: {
     title: "People here",
@@ -189,6 +189,7 @@ export default {
     offline: "You are offline.",
     waiting: "The server is out of reach. Reconnecting…",
     inCall: "Your call goes on.",
+    callWaits: "The call waits until you are back.",
     back: "Connected again",
   },
 

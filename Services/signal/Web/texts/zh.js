@@ -23,7 +23,7 @@ export default {
     hint: "其他人会看到这个名字，最多 40 个字符。",
     button: "进入",
     busy: "正在进入…",
-    promise1: "声音和画面在浏览器之间直接传送",
+    promise1: "两人通话在浏览器之间直接传送",
     promise2: "始终加密",
     promise3: "运行在你自己的服务器上",
     empty: "请先输入名字。",
@@ -36,7 +36,7 @@ export default {
     waiting: "服务器还没有回应，正在重试…",
   },
 
-  openRoom: { placeholder: "任意词", label: "在房间里见面", button: "打开房间", bad: "请用字母、数字、“-”、“_”和“.”，最多 64 个。" },
+  openRoom: { placeholder: "任意词", label: "在房间里见面", hint: "知道房间地址的人都可以进来。", button: "打开房间", bad: "请用字母、数字、“-”、“_”和“.”，最多 64 个。" },
 
   people: {
     title: "在线的人",
@@ -189,6 +189,7 @@ export default {
     offline: "网络已断开。",
     waiting: "无法连接服务器，正在重新连接…",
     inCall: "通话不受影响。",
+    callWaits: "恢复联网后通话会继续。",
     back: "已重新连接",
   },
 

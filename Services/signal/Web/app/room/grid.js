@@ -2,7 +2,7 @@
 
 import { byId, make, setText, show } from "../dom.js";
 import { words } from "../words.js";
-import { focusOf, gridOf } from "./layout.js";
+import { focusOf, gridOf } from "../layout.js";
 import { Tile } from "./tile.js";
 
 /** A voice must last so long before it takes the large place: a cough should not. */

@@ -4,6 +4,8 @@ import { byId, make, setText } from "../dom.js";
 import { bitRate, milliseconds, percent, words } from "../words.js";
 
 const WINDOWS = [2, 10, 40];
+/** The largest first; browsers tell them in no order. */
+const LAYERS = ["h", "m", "l"];
 
 export class RoomPanel {
   #roost;
@@ -91,7 +93,8 @@ export class RoomPanel {
   #mine(sent) {
     const text = words.panel;
     const { panel } = words.room;
-    const layers = (sent.video.layers ?? []).map((each) => [
+    const order = (each) => LAYERS.indexOf(each.rid);
+    const layers = (sent.video.layers ?? []).toSorted((a, b) => order(a) - order(b)).map((each) => [
       `${panel.layer} ${each.rid ?? "–"}`,
       each.active && each.bps > 0 ? `${each.width} × ${each.height} · ${bitRate(each.bps)}` : panel.paused,
     ]);

@@ -90,9 +90,18 @@ export class Side {
     const shape = JSON.stringify([list, isHost, this.#sure]);
     if (shape === this.#people) return;
     this.#people = shape;
-    const focused = document.activeElement?.dataset?.act;
+    const focused = byId("people").contains(document.activeElement) ? document.activeElement : null;
+    const at = [...byId("people").children].findIndex((row) => row.contains(focused));
     byId("people").replaceChildren(...list.map((each) => this.#row(each, isHost)));
-    if (focused) byId("people").querySelector(`[data-act="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) this.#refocus(focused.dataset.act, at);
+  }
+
+  /** The button pressed may be gone by that (nobody is muted twice): the keyboard goes on at what is nearest. */
+  #refocus(act, at) {
+    const list = byId("people");
+    const row = list.children[Math.min(at, list.childElementCount - 1)];
+    const nearest = list.querySelector(`[data-act="${CSS.escape(act)}"]`) ?? row?.querySelector("button") ?? byId("side-people").querySelector("[data-close]");
+    nearest.focus();
   }
 
   #row({ member, name, realName, role, audio, hand }, isHost) {

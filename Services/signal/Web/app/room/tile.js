@@ -4,6 +4,8 @@ import { avatar, icon, make, setIcon, setLabel, setText, show } from "../dom.js"
 import { Player } from "../player.js";
 import { percent, words } from "../words.js";
 
+/** How long the tools stay after a finger touched the tile. */
+const TOUCHED_MS = 4_000;
 /** Louder than a quiet room, softer than a soft voice. */
 const SPEAKING = 0.01;
 const WEAK_LOSS = 0.05;
@@ -27,7 +29,7 @@ export class Tile {
     this.hand = mark("tile-hand", "hand", room.hand);
     this.weak = mark("tile-weak", "weak", room.mark.lost);
     this.note = make("span", { className: "tile-note", hidden: true });
-    this.pinButton = make("button", { type: "button", className: "plain", "aria-pressed": "false", "data-testid": "pin" });
+    this.pinButton = make("button", { type: "button", className: "plain", "data-testid": "pin" });
     setIcon(this.pinButton, "pin");
     this.pinButton.addEventListener("click", () => pin(key));
     const full = make("button", { type: "button", className: "plain", "data-testid": "full-screen" });
@@ -49,6 +51,16 @@ export class Tile {
       make("span", { className: "tile-foot" }, this.off, this.hand, this.weak, this.label),
     );
     if (document.fullscreenEnabled !== true) full.hidden = true;
+    let byFinger = false;
+    this.element.addEventListener("pointerdown", ({ pointerType }) => (byFinger = pointerType === "touch"));
+    this.element.addEventListener("click", ({ target }) => byFinger && this.#touch(!target.closest(".tile-tools") && !this.element.classList.contains("touched")));
+  }
+
+  /** Where nothing hovers, a touch of the picture shows its tools; a second one, or using one of them, hides them again. */
+  #touch(isShown) {
+    clearTimeout(this.touchTimer);
+    this.element.classList.toggle("touched", isShown);
+    if (isShown) this.touchTimer = setTimeout(() => this.#touch(false), TOUCHED_MS);
   }
 
   update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker }, pinned) {
@@ -66,7 +78,7 @@ export class Tile {
     show(this.off, source === "camera" && micOff);
     show(this.hand, source === "camera" && hand);
     setLabel(this.pinButton, pinned ? room.unpin(name) : room.pin(name));
-    this.pinButton.setAttribute("aria-pressed", String(pinned));
+    this.pinButton.classList.toggle("on", pinned);
     show(this.small, document.pictureInPictureEnabled === true && seen);
     const trouble = self ? "" : state === "reconnecting" ? room.mark.lost : paused && pausedReason !== "hidden" ? room.mark["paused-bandwidth"] : state !== "connected" ? room.mark.connecting : "";
     setText(this.note, trouble);

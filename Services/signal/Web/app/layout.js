@@ -7,8 +7,8 @@ const HIGHEST = { wide: 4 / 3, high: 4 / 5 };
 /** Smaller than that, a tile in a strip says nothing; what does not fit is left out, and its picture not asked for. */
 const STRIP = { side: 208, bottom: 96 };
 
-/** The grid that gives each of `count` tiles the largest area; the last row is centred. */
-export function gridOf(count, { x = 0, y = 0, width, height }) {
+/** How many columns and rows give each of `count` tiles the largest area, and how large it is; null where there is no room at all. */
+export function shapeOf(count, { width, height }) {
   let best = null;
   const highest = width > height ? HIGHEST.wide : HIGHEST.high;
   for (let columns = 1; columns <= count; columns++) {
@@ -20,6 +20,12 @@ export function gridOf(count, { x = 0, y = 0, width, height }) {
     const h = Math.min(cellHeight, w / highest);
     if (!best || w * h > best.w * best.h) best = { columns, rows, w, h };
   }
+  return best;
+}
+
+/** Where each of `count` tiles is in that grid; the last row is centred. */
+export function gridOf(count, { x = 0, y = 0, width, height }) {
+  const best = shapeOf(count, { width, height });
   if (!best) return [];
   const { columns, rows, w, h } = best;
   const top = y + (height - rows * h - GAP * (rows - 1)) / 2;
