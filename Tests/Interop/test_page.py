@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from calls import accept, call, idle, ring, sees_picture
+from calls import accept, call, connected, idle, ring, sees_picture
 from page import requests, serious_findings
 
 PHONE = {"width": 390, "height": 844, "phone": True}
@@ -129,6 +129,7 @@ def test_an_accessibility_checker_finds_nothing_serious(browser, person, cluster
     ring(bob, ann)
     assert serious_findings(ann) == []
     accept(ann)
+    connected(ann)
     sees_picture(ann)
     assert serious_findings(ann) == []
     ann.click("Call details")
