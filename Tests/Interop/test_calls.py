@@ -1,8 +1,12 @@
 """Two people on two browsers call each other: they see and hear each other, and every way a call may end says what happened."""
 
+import time
+
+import psutil
 import pytest
 
 from calls import accept, call, connected, hears, idle, media_goes_on, ring, sees_picture
+from taps import tap
 from waiting import stays_true, wait_until
 
 pytestmark = pytest.mark.browser
@@ -221,9 +225,48 @@ def test_a_reloaded_page_is_back_in_its_call(person):
 
 
 def test_a_changed_network_is_survived(person):
-    ann, bob = person("Ann"), person("Bob")
+    ann, bob = tap(person("Ann")), person("Bob")
     call(ann, bob)
     sees_picture(bob)
+    path = "return [...pcs.at(-1).localDescription.sdp.matchAll(/^a=ice-ufrag:(.*)$/gm)].map(([, name]) => name)[0]"
+    before = ann.run(path)
     ann.run("window.dispatchEvent(new Event('online')); return true")
+    wait_until(lambda: ann.run(path) != before, "another path is looked for", seen=ann.describe)
+    wait_until(lambda: ann.run("return pcs[0].signalingState") == "stable", "the other one answers")
     media_goes_on(ann, bob)
     connected(ann)
+    assert ann.run("return pcs.length") == 1
+
+
+def test_both_offering_at_once_come_to_one_answer(person):
+    ann, bob = tap(person("Ann")), tap(person("Bob"))
+    call(ann, bob)
+    media_goes_on(ann, bob)
+    # A section that only receives: as when a browser wants something new, and it changes nothing of the call.
+    offer = "setTimeout(() => pcs[0].addTransceiver('video', {direction: 'recvonly'}), arguments[0] - Date.now()); return true"
+    sections = "return pcs[0].signalingState === 'stable' ? [...pcs[0].remoteDescription.sdp.matchAll(/^a=mid:.*/gm)].length : 0"
+    for round in range(1, 11):
+        # One computer, one clock: both browsers do it in the same millisecond.
+        at = time.time() * 1_000 + 300
+        for tab in (ann, bob):
+            tab.run(offer, at)
+        for tab in (ann, bob):
+            wait_until(lambda tab=tab, count=2 + 2 * round: tab.run(sections) == count, "both agree on all", 10.0, seen=tab.describe)
+        if sum(tab.run("return collisions") for tab in (ann, bob)) > 0:
+            break
+    else:
+        raise AssertionError("in ten rounds the offers never met")
+    media_goes_on(ann, bob)
+
+
+@pytest.mark.timeout(150)
+def test_who_vanishes_from_a_call_is_waited_for_and_then_gone(person):
+    ann, bob = person("Ann"), person("Bob")
+    call(ann, bob)
+    sees_picture(ann)
+    browser = psutil.Process(bob.browser.driver.service.process.pid)
+    for process in browser.children(recursive=True):
+        process.kill()
+    ann.report_where(lambda r: r["members"] and r["members"][0]["away"], "Bob may come back")
+    ann.sees(f"The connection to {bob.name} was lost", timeout=60.0)
+    idle(ann)

@@ -14,7 +14,12 @@ TAP = r"""
       super(...given);
       pcs.push(this);
     }
+    setRemoteDescription(description) {
+      if (description.type === "offer" && this.signalingState === "have-local-offer") globalThis.collisions++;
+      return super.setRemoteDescription(description);
+    }
   };
+  globalThis.collisions = 0;
   globalThis.sockets = [];
   globalThis.isCut = false;
   const Socket = WebSocket;
@@ -30,7 +35,7 @@ TAP = r"""
 
 
 def tap(tab: Tab) -> Tab:
-    """From now on `pcs` in the page holds every RTCPeerConnection, and `sockets` every WebSocket."""
+    """From now on `pcs` in the page holds every RTCPeerConnection, `sockets` every WebSocket, and `collisions` counts offers given up for another's."""
     tab.run(TAP)
     return tab
 
