@@ -40,6 +40,19 @@ WATCH = """
 """
 
 
+# What this page sends to a node has no picture.
+LOST_PICTURE = """
+  const add = RTCPeerConnection.prototype.addTransceiver;
+  RTCPeerConnection.prototype.addTransceiver = function (track, init) {
+    const isCamera = init?.direction === 'sendonly' && (track.kind ?? track) === 'video';
+    const made = add.call(this, isCamera ? 'video' : track, init);
+    if (isCamera) made.sender.replaceTrack = async () => {};
+    return made;
+  };
+  return true;
+"""
+
+
 def watches(tab) -> None:
     tab.run(WATCH)
 
@@ -136,13 +149,15 @@ def test_who_adds_learns_why_nobody_came_and_the_call_goes_on(person):
 @pytest.mark.browser
 def test_a_hidden_page_grows_too_and_who_stays_is_who_one_talks_with(person):
     ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
-    tap(ann)
+    tap(ann).run(LOST_PICTURE)
+    tap(bob)
     call(ann, bob)
     ann.run("Object.defineProperty(document, 'hidden', {get: () => true}); document.dispatchEvent(new Event('visibilitychange')); return true")
     ann.run("await roost.add(arguments[0]); return true", cem.name)
     cem.click("Accept with video")
     ann.report_where(lambda r: len(r["members"]) == 2, "three are in the call")
     wait_until(lambda: connections(ann) == 1, "what Ann does not see is no reason to send straight for ever", 30.0, seen=ann.describe)
+    wait_until(lambda: connections(bob) == 1, "nor is a picture that does not come through the node", 30.0, seen=bob.describe)
     for member in ann.report_where(lambda r: all(m["audio"]["packetsReceived"] > 10 for m in r["members"]), "Ann hears both")["members"]:
         assert member["state"] == "connected"
 

@@ -1,5 +1,6 @@
 """What `window.roost` offers is what roost.d.ts says, and its report tells what is so."""
 
+import json
 import re
 import secrets
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from calls import call, sees_picture
 from rooms import meets
-from taps import enter_tapped
+from taps import enter_tapped, told
 from waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -63,6 +64,12 @@ def test_a_room_reports_layers_and_what_is_hidden(browser, cluster):
     assert isinstance(video["freezeCount"], int)
     layers = wait_until(lambda: ann.run("return roost.statistics().sent.video.layers.map(({rid}) => rid)"), "what Ann sends is measured")
     assert layers == [rid for rid in ("l", "m", "h") if rid in layers] and len(layers) > 1
+
+    slow = {"type": "media", "room": room, "kind": "quality", "layers": [], "downBps": 100_000}
+    slow["paused"] = [{"member": ann.run("return roost.members[0].member"), "source": "camera", "reason": "bandwidth"}]
+    heard = ann.run("sockets.at(-1).onmessage({data: arguments[0]}); return (await roost.report()).members[0].video", json.dumps(slow))
+    assert (heard["paused"], heard["reason"], heard["rid"]) == (True, "bandwidth", None)
+    told(ann, {**slow, "paused": []})
 
     hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => arguments[0]}); document.dispatchEvent(new Event('visibilitychange')); return true"
     ann.run(hide, True)
