@@ -1,5 +1,6 @@
 """The page of a room, by what a person sees there: outside its door, inside, and after it."""
 
+import re
 import secrets
 
 import pytest
@@ -261,3 +262,146 @@ def test_a_screen_reader_and_a_keyboard_get_everything(enters):
     ann.press("Escape")
     ann.press("r")
     ann.offers("Raise hand")
+
+
+def tile(tab) -> str:
+    """The selector of a person's tile."""
+    return f"[data-testid=tile][aria-label='{tab.name}']"
+
+
+def area(tab, name: str) -> float:
+    return float(tab.run("const { width, height } = document.querySelector(`[data-testid^=tile][aria-label='${arguments[0]}']`).getBoundingClientRect(); return width * height", name))
+
+
+def hover(tab, selector: str) -> None:
+    """The pointer of a mouse comes over the middle of an element."""
+    x, y = tab.run(f"const {{x, y, width, height}} = document.querySelector(`{selector}`).getBoundingClientRect(); return [x + width / 2, y + height / 2]")
+    tab.cdp("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+
+def test_who_speaks_is_marked_and_large_and_a_pin_is_stronger(enters, wire, room):
+    ann, bob, cem = enters("Ann"), enters("Bob"), wire("Cem")
+    silent = cem.session["name"]
+    cem.ask("join", room=room, media={"audio": True, "video": False, "screen": False}, kind="room", topology="sfu")
+    ann.report_where(lambda r: len(r["members"]) == 2, "both are there")
+    # The made-up microphone beeps once a second.
+    marked = "return document.querySelector(`[data-testid=tile][aria-label='${arguments[0]}']`).classList.contains('speaking')"
+    wait_until(lambda: ann.run(marked, bob.name), "Bob is marked as speaking", 30, every=0.02, seen=ann.describe)
+    assert ann.run(marked, silent) is False
+    assert abs(area(ann, bob.name) / area(ann, silent) - 1) < 0.05, "at first all are alike"
+
+    ann.click("Show who speaks large")
+    wait_until(lambda: area(ann, bob.name) > 3 * area(ann, silent), "Bob, who speaks, is large", seen=ann.describe)
+    # Tools come under the pointer.
+    hover(ann, f"[data-testid=tile][aria-label='{silent}']")
+    ann.click(f"Show {silent} large")
+    wait_until(lambda: area(ann, silent) > 3 * area(ann, bob.name), "who is pinned is large, whoever speaks", seen=ann.describe)
+    hover(ann, f"[data-testid=tile][aria-label='{silent}']")
+    ann.click(f"Show {silent} as the others")
+    wait_until(lambda: area(ann, bob.name) > 3 * area(ann, silent), "Bob is large again", seen=ann.describe)
+    ann.press("g")
+    ann.offers("Show who speaks large")
+    wait_until(lambda: abs(area(ann, bob.name) / area(ann, silent) - 1) < 0.05, "all are alike again", seen=ann.describe)
+
+    bob.click("Mute microphone")
+    off = "return document.querySelector(`[data-testid=tile][aria-label='${arguments[0]}'] .tile-off`).checkVisibility()"
+    wait_until(lambda: ann.run(off, bob.name) and not ann.run(marked, bob.name), "who is mute is marked so, and not as speaking", seen=ann.describe)
+
+
+def test_a_picture_fills_the_screen_and_goes_into_a_small_window(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    wait_until(lambda: ann.run(SHOWN).get(bob.name), "Ann sees Bob", MEDIA_PATIENCE, seen=ann.describe)
+    hover(ann, tile(bob))
+    ann.click(f"{bob.name} on the full screen")
+    wait_until(lambda: ann.run("return document.fullscreenElement?.getAttribute('aria-label')") == bob.name, "Bob fills the screen")
+    fills = "const { width, height } = document.fullscreenElement.getBoundingClientRect(); return width >= innerWidth - 1 && height >= innerHeight - 1"
+    wait_until(lambda: ann.run(fills), "to its edges", seen=lambda: ann.run("const b = document.fullscreenElement.getBoundingClientRect(); return [b.width, b.height, innerWidth, innerHeight]"))
+    ann.run("await document.exitFullscreen(); return true")
+    if not ann.run("return document.pictureInPictureEnabled"):
+        pytest.skip("this browser has no picture in picture")
+    wait_until(lambda: not ann.run("return document.fullscreenElement"), "Bob is a tile again")
+    hover(ann, tile(bob))
+    ann.click(f"{bob.name} in a small window")
+    within = "return document.pictureInPictureElement?.closest('[data-testid=tile]').getAttribute('aria-label') ?? null"
+    wait_until(lambda: ann.run(within) == bob.name, "Bob is in the small window", seen=ann.describe)
+    hover(ann, tile(bob))
+    ann.click(f"{bob.name} in a small window")
+    wait_until(lambda: ann.run(within) is None, "and back")
+
+
+def test_a_weak_connection_is_marked_with_its_reason(browser, enters, cluster, room):
+    ann, bob = enters("Ann"), browser()
+    bob.name = f"Bob {secrets.token_hex(2)}"
+    bob.open(f"{cluster.url()}/room/{room}?name={bob.name.replace(' ', '%20')}")
+    tap(bob)
+    bob.click("Enter the room")
+    meets(ann, bob)
+    ann.report_where(lambda r: [m["state"] for m in r["members"]] == ["connected"], "connected")
+    mark = "const mark = document.querySelector('[data-testid=tile] .tile-weak'); return mark.checkVisibility() ? mark.getAttribute('aria-label') : null"
+    assert ann.run(mark) is None
+    cut_socket(bob)
+    wait_until(lambda: ann.run(mark) == "Lost the server for a moment", "it is told that Bob lost the server", 40, seen=ann.describe)
+    let_socket_back(bob)
+    wait_until(lambda: ann.run(mark) is None, "and that he has it again", 40, seen=ann.describe)
+    # Every fifth packet is lost, as far as the page is told.
+    ann.run("""
+      const told = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(roost), "members").get;
+      const lossy = (each) => ({ ...each, statistics: each.statistics && { ...each.statistics, audio: { ...each.statistics.audio, loss: 0.2 } } });
+      Object.defineProperty(roost, "members", { get: () => told.call(roost).map(lossy) });
+      return true;
+    """)
+    wait_until(lambda: ann.run(f"roost.dispatchEvent(new Event('change')); {mark}") == "Weak connection: 20 % of the packets are lost", "the loss is told")
+
+
+def test_reactions_rise_from_who_sent_them_and_go(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    meets(ann, bob)
+    risen = "return [...document.querySelectorAll('.tile-reaction')].map((each) => `${each.closest('[data-member]').getAttribute('aria-label')} ${each.textContent}`)"
+    bob.click("React")
+    assert bob.focused() == "React with 👍"
+    bob.click("React with 🎉")
+    assert bob.focused() == "React"
+    wait_until(lambda: ann.run(risen) == [f"{bob.name} 🎉"], "Ann sees it rise from Bob", 2, every=0.02)
+    assert bob.run(risen) == ["You 🎉"]
+    wait_until(lambda: ann.run(risen) == [], "it goes", 6)
+    bob.click("React")
+    bob.press("Escape")
+    assert not bob.has("button", "React with 👍")
+    assert bob.focused() == "React"
+
+
+def test_the_link_of_the_room_is_copied_or_shown(enters, cluster, room):
+    ann = enters("Ann", query="&lang=en")
+    link = f"{cluster.url()}/room/{room}"
+    ann.run("navigator.clipboard.writeText = async (text) => { globalThis.copied = text; }; return true")
+    ann.click("Copy link")
+    ann.sees("Link copied")
+    assert ann.run("return copied") == link, "without what was only for this visit"
+    ann.run("navigator.clipboard.writeText = async () => { throw new Error('not allowed'); }; return true")
+    ann.click("Copy link")
+    ann.sees(link)
+
+
+def test_the_panel_counts_links_and_streams_against_theory_and_names_the_layer(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    meets(ann, bob)
+    ann.click("Details")
+
+    def tables() -> dict[str, dict[str, list[str]]]:
+        told = ann.run(
+            "return [...document.querySelectorAll('#panel-body table')].map((table) => [table.caption.textContent,"
+            "  [...table.rows].filter((row) => row.cells[0].scope === 'row').map((row) => [...row.cells].map((cell) => cell.textContent))])"
+        )
+        return {title: {name: values for name, *values in rows} for title, rows in told}
+
+    counted = {"Links": ["1", "1"], "Streams up": ["1", "1"], "Streams down": ["1", "1"]}
+    wait_until(lambda: tables().get("Counted against theory") == counted, "what is counted is what theory says", 40, seen=tables)
+    ann.sees("Forwarded, a room of 2 has n² = 4 streams: n = 2 up and n(n − 1) = 2 down.")
+    whole = tables()
+    assert whole["To the node"]["Path"][0].startswith("Direct") and whole["To the node"]["Topology"] == ["forwarded"]
+    assert list(whole["From you"])[2:5] == ["Layer h", "Layer m", "Layer l"], "the largest first"
+    sizes = lambda: [" ".join(values) for name, values in tables()["From you"].items() if name.startswith("Layer")]  # noqa: E731
+    wait_until(lambda: any(re.fullmatch(r"\d+ × \d+ · .*bit/s", each) for each in sizes()), "what Bob is shown has a size and a rate", 40, seen=tables)
+    theirs = lambda: tables()[f"From {bob.name}"]  # noqa: E731
+    wait_until(lambda: theirs().get("Layer", [None])[0] in ("h", "m", "l") and "×" in theirs()["Picture"][0], "what comes of Bob, and in which layer", 40, seen=tables)
+    assert theirs()["Sound"][0].startswith("Opus")

@@ -52,15 +52,19 @@ export class Tile {
     );
     if (document.fullscreenEnabled !== true) full.hidden = true;
     let byFinger = false;
-    this.element.addEventListener("pointerdown", ({ pointerType }) => (byFinger = pointerType === "touch"));
-    this.element.addEventListener("click", ({ target }) => byFinger && this.#touch(!target.closest(".tile-tools") && !this.element.classList.contains("touched")));
+    const { classList } = this.element;
+    const hovers = (event) => event.pointerType !== "touch";
+    this.element.addEventListener("pointerenter", (event) => hovers(event) && this.#point(true));
+    this.element.addEventListener("pointerleave", (event) => hovers(event) && this.#point(false));
+    this.element.addEventListener("pointerdown", (event) => (byFinger = !hovers(event)));
+    this.element.addEventListener("click", ({ target }) => byFinger && this.#point(!target.closest(".tile-tools") && !classList.contains("pointed"), TOUCHED_MS));
   }
 
-  /** Where nothing hovers, a touch of the picture shows its tools; a second one, or using one of them, hides them again. */
-  #touch(isShown) {
-    clearTimeout(this.touchTimer);
-    this.element.classList.toggle("touched", isShown);
-    if (isShown) this.touchTimer = setTimeout(() => this.#touch(false), TOUCHED_MS);
+  /** Shows the tools while a pointer is there. A finger shows them for a while; its second touch, or using one of them, hides them again. */
+  #point(isThere, ms = null) {
+    clearTimeout(this.pointTimer);
+    this.element.classList.toggle("pointed", isThere);
+    if (isThere && ms) this.pointTimer = setTimeout(() => this.#point(false), ms);
   }
 
   update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker }, pinned) {
