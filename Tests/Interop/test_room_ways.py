@@ -118,3 +118,17 @@ def test_a_room_grows_by_places_for_pictures_and_who_reconnects_has_as_many(ente
     assert ann.run(offered) == [1 + 8, 1 + 16]
     # None was refused: what a browser lets go of is in the list no more.
     assert ann.run("return pcs[1].getTransceivers().length") == 1 + 8 + 1 + 16
+
+
+def test_who_was_muted_already_says_so_again_when_a_host_mutes(enters, room):
+    ann = enters("Ann")
+    wait_until(lambda: ann.run("return pcs[0]?.connectionState") == "connected", "it stands")
+    ann.run("await roost.setMicrophone(false); return true")
+    ann.run(
+        "globalThis.published = []; const socket = sockets.at(-1); const send = socket.send;"
+        "socket.send = (text) => { const said = JSON.parse(text); if (said.type === 'publish') published.push(said); send.call(socket, text); };"
+        "return true"
+    )
+    told(ann, {"type": "media", "room": room, "kind": "muted-by", "by": "Bob"})
+    said = wait_until(lambda: ann.run("return published"), "the node hears it")
+    assert [track["muted"] for track in said[0]["tracks"] if track["source"] == "microphone"] == [True]

@@ -115,6 +115,10 @@ export class RoomMedia {
       case "layers":
         this.#activate(message.mid, message.active ?? []);
         return;
+      case "muted-by":
+        // The node waits for the word "muted" after the host's, also from who was muted already.
+        this.#published = "";
+        return;
       case "totals":
         this.totals = message;
         return;

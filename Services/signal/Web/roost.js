@@ -2113,6 +2113,7 @@ export class Roost extends EventTarget {
   #mediaSaid(message) {
     if (message.room !== this.#where) return;
     if (message.kind === "muted-by") {
+      this.#node?.receive(message);
       this.local.setMicrophone(false);
       this.#notice("muted-by", { name: message.by ?? "" });
     } else {
