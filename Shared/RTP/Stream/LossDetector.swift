@@ -41,7 +41,8 @@ public struct LossDetector: ~Copyable, Sendable {
         public init() {}
     }
 
-    private struct Missing: Sendable {
+    // Not private: Swift 6.3 cannot build users of this module for fuzzing then (it refers to the type's descriptor from there).
+    struct Missing: Sendable {
         var number: Int64
         var due: Int64
         var tries: UInt8
