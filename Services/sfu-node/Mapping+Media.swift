@@ -47,6 +47,9 @@ extension Roost_Rooms_V1_EventsResponse {
             notice.speakers.dominantMemberID = dominant ?? ""
             notice.speakers.levels = levels.map { Roost_Rooms_V1_MediaLevel($0) }
         case .quality(let quality): notice.quality = Roost_Rooms_V1_MediaQuality(quality)
+        case .totals(let totals):
+            notice.totals.receivedBps = totals.receivedBitsPerSecond
+            notice.totals.sentBps = totals.sentBitsPerSecond
         case .layers(let mid, let active):
             notice.layers.mid = mid
             notice.layers.activeRids = active

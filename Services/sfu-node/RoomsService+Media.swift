@@ -115,6 +115,7 @@ extension RoomsService {
         }
         var tracks: [MediaTrack] = []
         var mids: Set<String> = []
+        var sources: Set<MediaSource> = []
         for track in wire {
             let mid = track.mid.utf8
             guard (1...MediaBounds.mid).contains(mid.count), mid.allSatisfy({ (0x21...0x7e).contains($0) }),
@@ -124,8 +125,11 @@ extension RoomsService {
                     field: "tracks.mid",
                     why: "must be distinct, each 1 to \(MediaBounds.mid) printable ASCII characters")
             }
-            tracks.append(
-                MediaTrack(mid: track.mid, source: try MediaSource(parsing: track.source), muted: track.muted))
+            let source = try MediaSource(parsing: track.source)
+            guard sources.insert(source).inserted else {
+                throw .invalid(field: "tracks.source", why: "must be distinct: one \(source.rawValue) a member")
+            }
+            tracks.append(MediaTrack(mid: track.mid, source: source, muted: track.muted))
         }
         return tracks
     }
@@ -145,8 +149,8 @@ extension RoomsService {
             }
             tiles.append(
                 MediaTile(
-                    member: member.text, source: source, width: Int(min(max(tile.width, 1), MediaBounds.pixels)),
-                    height: Int(min(max(tile.height, 1), MediaBounds.pixels))))
+                    member: member.text, source: source, width: Int(min(tile.width, MediaBounds.pixels)),
+                    height: Int(min(tile.height, MediaBounds.pixels))))
         }
         return tiles
     }

@@ -76,6 +76,14 @@ public struct ICELiteAgent: Sendable {
     /// Whether nothing authenticated came for so long.
     public func isSilent(for time: Interval, now: Instant) -> Bool { now - heardAt >= time }
 
+    /// The same for one path: one that is not selected is heard only when it is checked.
+    public func isSilent(on path: ICEPath, for time: Interval, now: Instant) -> Bool {
+        guard path != selected, let known = paths.first(where: { $0.path == path }) else {
+            return isSilent(for: time, now: now)
+        }
+        return now - known.checkedAt >= time
+    }
+
     /// A path is no more: its TCP connection has ended, or it is somebody else's. True if its path was the selected one: `best` is another one now, or none.
     public mutating func closed(_ path: ICEPath) -> Bool {
         paths.removeAll { $0.path == path }

@@ -38,6 +38,7 @@ final class SlotReceiver {
     var wantsKeyFrame = false
 
     private var unwrapper = SequenceUnwrapper()
+    private var seen: Set<Int64> = []
     private var waiting: [Int64: Packet] = [:]
     private var next: Int64?
     private var gapSince: Instant?
@@ -61,11 +62,11 @@ final class SlotReceiver {
         if isVideo { _ = losses.receive(header.sequenceNumber, now: now) }
         let number = unwrapper.unwrap(header.sequenceNumber).rawValue
         if isRepair { repaired += 1 }
-        guard number >= next ?? number, waiting[number] == nil else {
-            // RTX may repeat what came meanwhile; the stream itself says a number once.
-            if !isRepair { faults.append("number \(number) came again") }
-            return
-        }
+        // RTX may repeat what came meanwhile; the stream itself says a number once.
+        let isNew = seen.insert(number).inserted
+        if !isNew, !isRepair { faults.append("number \(number) came again") }
+        // What was given up may come late.
+        guard isNew, number >= next ?? number else { return }
         let vp8 = isVideo ? VP8Descriptor(parsing: packet.payload) : nil
         if isVideo, header.payloadByteCount > 0, vp8 == nil { faults.append("no VP8 in \(number)") }
         var size: (width: Int, height: Int)?

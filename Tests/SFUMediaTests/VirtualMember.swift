@@ -24,10 +24,15 @@ final class VirtualMember {
     var layers: [LayerSender]
     let tracks: [MediaTrack]
     var sendsSound = true
+    /// Of its sound: dB below the loudest possible.
+    var soundLevel: UInt8 = 30
+    /// Loses a packet on the way up where true; it can be asked for again.
+    var loses: (RTPPacket) -> Bool = { _ in false }
 
     private(set) var ended: String?
     /// What the node told it last.
     private(set) var quality: MediaQuality?
+    private(set) var totals: MediaTotals?
     private(set) var activeLayers: [String]?
     private(set) var map: [MediaSlot] = []
     private(set) var keyFrameRequests = 0
@@ -37,6 +42,7 @@ final class VirtualMember {
 
     private var arrivals = TransportFeedbackBuilder()
     private var feedbackAt: Instant
+    private var transportAt: Instant
     private var reportAt: Instant
     private var frameAt: Instant
     private var soundAt: Instant
@@ -66,7 +72,7 @@ final class VirtualMember {
                 SlotReceiver(mid: media.mid, isVideo: media.kind == .video, ssrc: $0.ssrc, rtx: $0.rtx)
             }
         }
-        (feedbackAt, reportAt, frameAt, soundAt) = (now, now, now, now)
+        (feedbackAt, transportAt, reportAt, frameAt, soundAt) = (now, now, now, now, now)
         unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
@@ -92,6 +98,7 @@ final class VirtualMember {
         switch notice {
         case .map(_, let slots): map = slots
         case .quality(let told): quality = told
+        case .totals(let told): totals = told
         case .layers(_, let active):
             activeLayers = active
             for index in layers.indices {
@@ -192,6 +199,7 @@ final class VirtualMember {
 
     /// Seals a packet and sends it.
     func send(_ packet: [UInt8], _ now: Instant) {
+        if let parsed = try? unsafe RTPPacket(parsing: packet.span.bytes), loses(parsed) { return }
         let sealed = seal(packet)
         lastSent = lastSent.suffix(19) + [sealed]
         up.send(sealed, size: ByteCount(sealed.count + 28), now: now)
@@ -243,7 +251,7 @@ final class VirtualMember {
         return RTPBytes.packet(
             payloadType: 111, number: soundNumber, timestamp: soundTimestamp, ssrc: soundSSRC,
             elements: [
-                (.mid, Array(soundMid.utf8)), (.audioLevel, [0x80 | 30]),
+                (.mid, Array(soundMid.utf8)), (.audioLevel, [0x80 | soundLevel]),
                 (.transportSequenceNumber, RTPBytes.bytes(transportNumber)),
             ], payload: [UInt8](repeating: 0xaa, count: 80))
     }
@@ -263,12 +271,12 @@ final class VirtualMember {
             }
         }
         for slot in slots where !slot.isVideo { slot.timeout(now: now) }
-        guard now >= reportAt else { return }
-        reportAt = now + .milliseconds(100)
-        if !arrivals.isEmpty {
+        if now >= transportAt, !arrivals.isEmpty {
+            transportAt = now + .milliseconds(100)
             sendRTCP(now) { _ = try arrivals.write(sender: sender, media: sender, to: &$0) }
         }
-        // One report each 100 ms, of all slots; browsers send one a second and stream.
+        guard now >= reportAt else { return }
+        reportAt = now + .seconds(1)
         var blocks: [ReportBlock] = []
         for slot in slots { if let block = slot.statistics.nextReport(now: now) { blocks.append(block) } }
         guard !blocks.isEmpty else { return }

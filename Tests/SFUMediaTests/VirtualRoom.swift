@@ -29,6 +29,7 @@ final class VirtualRoom {
     let room = MediaRoom(room: "blue", epoch: 1)
     var stage: LaneStage
     private(set) var members: [VirtualMember] = []
+    private var comers = 0
     private(set) var now = Instant.zero + .seconds(1_000)
     private let notices = MediaNotices()
     private let dtls: DTLSContext
@@ -45,6 +46,7 @@ final class VirtualRoom {
     deinit { unsafe buffer.deallocate() }
 
     private var setups: [MediaMember: ConnectionSetup] = [:]
+    private var builders: [MediaMember: OfferBuilder] = [:]
 
     /// Three layers as Chromium makes them of a camera of 720 lines.
     static let simulcast: [(rid: String?, width: Int, height: Int, bitsPerSecond: Int)] = [
@@ -81,17 +83,26 @@ final class VirtualRoom {
         }
         _ = builder.addSlots(audio: 3, video: videoSlots)
         let answered = try agree(builder.offer(), member)
+        builders[member] = builder
         let joining = Joining(
             member: member,
-            endpoint: Endpoint(address: IPAddress(v4: 0x7f00_0002), port: UInt16(1_000 + members.count)),
+            endpoint: Endpoint(address: IPAddress(v4: 0x7f00_0002), port: UInt16(1_000 + comers)),
             layers: layers, tracks: tracks, soundSSRC: soundSSRC)
         let client = try MediaClient(context: context, local: ice, answered: answered, family: .v4, now: now)
         let virtual = VirtualMember(
             joining, client: client, answered: answered, seed: .random(in: 0 ... .max, using: &random), now: now)
         members.append(virtual)
+        comers += 1
         try stage.publish(tracks, by: member, now: now)
         try stage.answered(1, by: member, now: now)
         return virtual
+    }
+
+    /// Lets a member go, whom nothing reaches any more.
+    func leave(_ member: VirtualMember) {
+        stage.remove(member.member)
+        members.removeAll { $0 === member }
+        setups[member.member] = nil
     }
 
     /// Answers an offer as the host does, and tells the lane.
@@ -130,6 +141,23 @@ final class VirtualRoom {
         setups[member] = setup
         try stage.connect(setup, now: now)
         try stage.answered(setup.number, by: member, now: now)
+    }
+
+    /// Offers more slots for pictures on the same connection. The client has yet to say that it applied the answer.
+    func offerMore(_ count: Int, by member: MediaMember) throws {
+        guard var setup = setups[member] else { return }
+        _ = builders[member]?.addSlots(audio: 0, video: count)
+        guard let offer = builders[member]?.offer() else { return }
+        let local = try VirtualRoom.transport(setup.localICE, dtls, candidates: [])
+        let answer = try Negotiator().answer(offer, local: local, previous: setup.session, sessionID: 1) { request in
+            SlotSource(
+                request, ssrc: .random(in: 1 ... .max, using: &random), rtx: .random(in: 1 ... .max, using: &random))
+        }
+        setup.kind = .more
+        setup.number += 1
+        setup.session = answer.session
+        setups[member] = setup
+        try stage.connect(setup, now: now)
     }
 
     func view(_ member: VirtualMember, _ tiles: [(name: String, width: Int, height: Int)]) throws {

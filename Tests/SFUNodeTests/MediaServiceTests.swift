@@ -120,10 +120,11 @@ struct MediaServiceTests {
         var request = Roost_Rooms_V1_PublishRequest()
         request.room = "blue"
         request.memberID = "m-" + name
-        request.tracks = mids.map { mid in
+        // The third has the source of the first.
+        request.tracks = mids.enumerated().map { number, mid in
             var track = Roost_Rooms_V1_MediaTrack()
             track.mid = mid
-            track.source = .microphone
+            track.source = number.isMultiple(of: 2) ? .microphone : .screenAudio
             return track
         }
         return request
@@ -184,8 +185,8 @@ struct MediaServiceTests {
             #expect(await media.heard("left m-ann 1"))
             #expect(
                 media.said.withLock { $0 } == [
-                    "offer 3 m-ann", "answered 3 m-ann", "publish 0:microphone,1:microphone m-ann",
-                    "view m-bob 1x16384 m-ann", "left m-ann 1",
+                    "offer 3 m-ann", "answered 3 m-ann", "publish 0:microphone,1:screen-audio m-ann",
+                    "view m-bob 0x16384 m-ann", "left m-ann 1",
                 ])
             // Another stay, of the same id.
             _ = try await client.join(join("ann"))
@@ -238,7 +239,7 @@ struct MediaServiceTests {
             #expect(await status { _ = try await client.offer(offer("ann", sdp: "")) } == .invalidArgument)
             let long = String(repeating: "a", count: (256 << 10) + 1)
             #expect(await status { _ = try await client.offer(offer("ann", sdp: long)) } == .invalidArgument)
-            for mids in [["0", "0"], [""], ["a b"], (0..<17).map { "\($0)" }, ["12345678901234567"]] {
+            for mids in [["0", "0"], ["0", "1", "2"], [""], ["a b"], (0..<17).map { "\($0)" }, ["12345678901234567"]] {
                 #expect(await status { _ = try await client.publish(publish("ann", mids)) } == .invalidArgument)
             }
             #expect(media.said.withLock { $0 }.isEmpty)

@@ -53,6 +53,10 @@ struct Connection: ~Copyable {
     var slotsWanted = 0
     var mapped: [MediaSlot] = []
 
+    /// Bytes since the room's totals were added up.
+    var receivedBytes: UInt64 = 0
+    var sentBytes: UInt64 = 0
+
     // MARK: Reports and estimates
 
     var clock = PublisherClock()

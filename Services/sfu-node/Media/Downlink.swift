@@ -33,6 +33,10 @@ struct Downlink: ~Copyable {
     private var fullFor = Interval.seconds(20)
     private var floorSince = Instant(nanoseconds: .min)
 
+    /// Packets that feedback told of since this was looked at, and how many of them were lost.
+    private var told = 0
+    private var toldLost = 0
+
     /// Bits a second.
     var estimate: Int64 {
         guard isMeasured else { return (remb ?? .megabitsPerSecond(20)).bitsPerSecond }
@@ -47,7 +51,11 @@ struct Downlink: ~Copyable {
     mutating func report(roundTrip: Interval, fractionLost: UInt8, now: Instant) {
         self.roundTrip = roundTrip
         // 5% of loss, or a queue as long as shallow buffers of a slow link hold.
-        if fractionLost > 12 || roundTrip > .milliseconds(150) {
+        believe(isFull: fractionLost > 12 || roundTrip > .milliseconds(150), now)
+    }
+
+    private mutating func believe(isFull: Bool, _ now: Instant) {
+        if isFull {
             // The floor was too much for it again: each try costs a slow link a second of pictures, so they get rarer.
             if fullUntil == .zero {
                 fullFor = now - floorSince < .seconds(30) ? min(fullFor * 2, .seconds(600)) : .seconds(20)
@@ -71,8 +79,17 @@ struct Downlink: ~Copyable {
     mutating func receive(_ feedback: TransportFeedback, now: Instant) {
         isMeasured = true
         log.beginFeedback(now: now)
-        feedback.forEach { number, arrival in log.receive(number.rawValue, arrival: arrival) }
+        feedback.forEach { number, arrival in
+            log.receive(number.rawValue, arrival: arrival)
+            told += 1
+            if arrival == nil { toldLost += 1 }
+        }
         estimator.receive(log.results, now: now)
+        // Reports come once a second; this is sooner, and a link that loses is full whatever its round trip is.
+        if told >= 200 {
+            if toldLost * 50 > told { believe(isFull: true, now) }
+            (told, toldLost) = (0, 0)
+        }
     }
 
     /// REMB: what the client thinks its link takes.

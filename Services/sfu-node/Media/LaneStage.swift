@@ -55,6 +55,8 @@ package struct LaneStage: ~Copyable {
         try lane.view(tiles, by: member, now: now)
     }
 
+    package mutating func mute(_ member: MediaMember) { lane.mute(member) }
+
     package mutating func remove(_ member: MediaMember) { lane.remove(member) }
 
     /// Keys for a member as if DTLS had agreed on them: without its handshake, which no seed repeats.

@@ -115,6 +115,7 @@ package actor MediaHost: RoomMedia {
         let remote = answer.session.remoteICE
         if let previous, isNew { forget(previous.sources) }
         let text = answer.text
+        count(member, on: worker)
         agreements[member] = Agreement(
             number: number, offer: sdp, answer: text, session: answer.session, localICE: localICE, worker: worker,
             sources: sources)
@@ -180,15 +181,16 @@ package actor MediaHost: RoomMedia {
 
     /// A room lives on one worker: no packet crosses cores. A new room goes where the fewest are.
     private func worker(for room: MediaRoom) -> Int {
-        if let known = roomWorkers[room] {
-            roomWorkers[room] = (known.worker, known.members + 1)
-            return known.worker
-        }
+        if let known = roomWorkers[room] { return known.worker }
         var counts = Array(repeating: 0, count: loops.workers.count)
         for (worker, members) in roomWorkers.values { counts[worker] += members }
-        let worker = counts.indices.min { counts[$0] < counts[$1] } ?? 0
-        roomWorkers[room] = (worker, 1)
-        return worker
+        return counts.indices.min { counts[$0] < counts[$1] } ?? 0
+    }
+
+    /// A member is there, once however many connections it makes; `release` takes it back.
+    private func count(_ member: MediaMember, on worker: Int) {
+        guard agreements[member] == nil else { return }
+        roomWorkers[member.room] = (worker, (roomWorkers[member.room]?.members ?? 0) + 1)
     }
 
     private func release(_ member: MediaMember) {

@@ -63,7 +63,7 @@ extension MediaLane {
         let ssrc = SSRC(rawValue: source.ssrc)
         let slot = slots.insert(
             Slot(
-                connection: index, mid: media.mid, ordinal: media.ordinal, isVideo: isVideo, ssrc: ssrc,
+                connection: index, number: connections[index].number, mid: media.mid, ordinal: media.ordinal, isVideo: isVideo, ssrc: ssrc,
                 cname: Array(source.cname.utf8), codecs: codecs,
                 extensions: ReceiverExtensions(ids: ids, mid: StreamLabel(media.mid)),
                 rewriter: StreamRewriter(
@@ -85,13 +85,18 @@ extension MediaLane {
     mutating func label(_ index: Int) {
         for source in connections[index].sources {
             let mid = sources[source].mid
-            let told = connections[index].published.first { StreamLabel($0.mid) == mid }
-            if sources[source].kind != told?.source || sources[source].isMuted != (told?.muted ?? false) {
+            // A camera is no sound, whatever a client says: it would take the slots of others.
+            let told = connections[index].published.first {
+                StreamLabel($0.mid) == mid && $0.source.isVideo == sources[source].isVideo
+            }
+            let isMuted = told?.muted ?? false
+            if sources[source].kind != told?.source || sources[source].isMuted != isMuted {
                 rooms[connections[index].room].needsMapping = true
             }
+            // What a host silenced goes on when its own member muted it, and unmutes it later.
+            if sources[source].isMuted, !isMuted { sources[source].isSilenced = false }
             sources[source].kind = told?.source
-            sources[source].isMuted = told?.muted ?? false
-            sources[source].isSilenced = false
+            sources[source].isMuted = isMuted
         }
     }
 

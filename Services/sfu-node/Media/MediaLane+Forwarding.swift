@@ -35,10 +35,15 @@ extension MediaLane {
     /// A track's packet goes to every slot that shows it, and may be the key frame that others wait for.
     @inline(__always)
     mutating func forward(
-        _ packet: RTPPacket, _ places: ExtensionPlaces, _ track: Int, _ out: inout LoopIO, _ now: Instant
+        _ packet: RTPPacket, _ places: ExtensionPlaces, _ track: Int, _ arrival: PacketArrival, _ out: inout LoopIO,
+        _ now: Instant
     ) {
         let source = tracks[track].source
-        guard !sources[source].subscribers.isEmpty, !sources[source].isSilenced else { return }
+        guard !sources[source].subscribers.isEmpty else { return }
+        // What is muted is not heard, whatever its client sends.
+        guard tracks[track].isVideo || !(sources[source].isSilenced || sources[source].isMuted) else {
+            return hush(track)
+        }
         let codec = tracks[track].codec
         var isKeyFrame = false
         var vp8: VP8Descriptor?
@@ -46,6 +51,9 @@ extension MediaLane {
             if codec == .vp8 { vp8 = VP8Descriptor(parsing: packet.payload) }
             isKeyFrame = codec.isKeyFrameStart(
                 packet.payload, dependencyDescriptor: places.value(.dependencyDescriptor, in: packet.bytes))
+            // A key frame that starts late would begin a slot with a hole that nothing fills: what came behind it is gone by.
+            // Whoever waits gets the next one.
+            if isKeyFrame, arrival == .filledGap || arrival == .known { isKeyFrame = false }
             if isKeyFrame {
                 tracks[track].needsKeyFrame = false
                 if let vp8, let size = vp8.pictureSize(in: packet.payload) {
@@ -56,12 +64,25 @@ extension MediaLane {
         for number in sources[source].subscribers.indices {
             let slot = sources[source].subscribers[number]
             if slots[slot].current != track {
-                guard slots[slot].target == track, isKeyFrame || !slots[slot].isVideo else { continue }
+                guard slots[slot].target == track, isKeyFrame || !slots[slot].isVideo,
+                    connections[slots[slot].connection].isOpen, slots[slot].codec(codec) != nil
+                else { continue }
                 let equivalent = begin(slot, track, packet.header.timestamp)
                 forward(packet, places, vp8, codec, equivalent, to: slot, &out, now)
             } else {
                 forward(packet, places, vp8, codec, nil, to: slot, &out, now)
             }
+        }
+    }
+
+    /// Lets the slots of a muted sound rest: it goes on without a gap later.
+    private mutating func hush(_ track: Int) {
+        let subscribers = sources[tracks[track].source].subscribers.indices
+        for number in subscribers {
+            let slot = sources[tracks[track].source].subscribers[number]
+            guard slots[slot].current != nil else { continue }
+            slots[slot].rewriter.stop()
+            slots[slot].current = nil
         }
     }
 
@@ -111,8 +132,10 @@ extension MediaLane {
         _ path: ICEPath, _ out: inout LoopIO, _ now: Instant
     ) {
         // Before it is written: what sealing adds is known to be at most this.
-        let number = connections[index].downlink.send(bytes: packet.header.payloadByteCount + 56, now: now)
-        outgoing.transportSequenceNumber = SequenceNumber(rawValue: number)
+        if slots[slot].isNumbered {
+            let number = connections[index].downlink.send(bytes: packet.header.payloadByteCount + 56, now: now)
+            outgoing.transportSequenceNumber = SequenceNumber(rawValue: number)
+        }
         outgoing.absoluteSendTime = AbsoluteSendTime(now)
         let written = outgoing
         var sent = 0
@@ -127,6 +150,7 @@ extension MediaLane {
             }
         }
         guard sent > 0 else { return }
+        connections[index].sentBytes &+= UInt64(sent)
         counters.forwarded += 1
     }
 
@@ -177,8 +201,10 @@ extension MediaLane {
         _ now: Instant
     ) {
         var outgoing = outgoing
-        let number = connections[index].downlink.send(bytes: byteCount + 56, now: now)
-        outgoing.transportSequenceNumber = SequenceNumber(rawValue: number)
+        if slots[slot].isNumbered {
+            let number = connections[index].downlink.send(bytes: byteCount + 56, now: now)
+            outgoing.transportSequenceNumber = SequenceNumber(rawValue: number)
+        }
         outgoing.absoluteSendTime = AbsoluteSendTime(now)
         let written = outgoing
         send(path, &out) { lane, output, start in

@@ -33,14 +33,20 @@ extension MediaLane {
         notices.post(connections[index].member, .map(version: connections[index].mapVersion, slots: mapped))
     }
 
-    /// Sound: everybody while there are slots, else who was heard last; screens' sound first.
+    /// Screens whose sound comes before voices.
+    private static let screenSounds = 2
+
+    /// Sound: everybody while there are slots, else who was heard last; screens' sound first, but not all that there may be.
     private mutating func mapSound(_ index: Int, _ room: Int) {
         var wanted: [Int] = []
         for other in rooms[room].connections where other != index {
-            for source in connections[other].sources where sources[source].kind == .screenAudio {
+            for source in connections[other].sources
+            where sources[source].kind == .screenAudio && !sources[source].isMuted {
                 wanted.append(source)
             }
         }
+        let surplus = wanted.dropFirst(MediaLane.screenSounds)
+        wanted = Array(wanted.prefix(MediaLane.screenSounds))
         var voices: [(source: Int, level: Double, joined: Int)] = []
         for (joined, other) in rooms[room].connections.enumerated() where other != index {
             let level = rooms[room].speakers.voices.first { $0.connection == other }?.level ?? 127
@@ -51,8 +57,8 @@ extension MediaLane {
             }
         }
         voices.sort { ($0.level, $0.joined) < ($1.level, $1.joined) }
-        let places = connections[index].slots.count { !slots[$0].isVideo }
-        wanted += voices.map(\.source)
+        let places = connections[index].slots.count { !slots[$0].isVideo && isApplied($0) }
+        wanted += voices.map(\.source) + surplus
         assign(Array(wanted.prefix(places)), index, isVideo: false)
     }
 
@@ -78,10 +84,11 @@ extension MediaLane {
         }
         // A camera that is off takes no slot.
         wanted.removeAll { sources[$0].isMuted }
-        let places = connections[index].slots.count { slots[$0].isVideo }
-        if wanted.count > places,
+        let offered = connections[index].slots.count { slots[$0].isVideo }
+        let places = connections[index].slots.count { slots[$0].isVideo && isApplied($0) }
+        if wanted.count > offered,
             let step = MediaLane.steps.first(where: { $0 >= wanted.count }) ?? MediaLane.steps.last,
-            step > places, step != connections[index].slotsWanted
+            step > offered, step != connections[index].slotsWanted
         {
             connections[index].slotsWanted = step
             notices.post(connections[index].member, .slotsWanted(video: step))
@@ -107,7 +114,8 @@ extension MediaLane {
         for source in wanted where subscription(of: source, by: index) == nil {
             let pair = pair(of: source, for: index)
             var chosen: Int?
-            for slot in connections[index].slots where slots[slot].isVideo == isVideo && slots[slot].source == nil {
+            for slot in connections[index].slots
+            where slots[slot].isVideo == isVideo && slots[slot].source == nil && isApplied(slot) {
                 if chosen == nil { chosen = slot }
                 if slots[slot].ordinal == pair {
                     chosen = slot
@@ -145,6 +153,28 @@ extension MediaLane {
         }
         return nil
     }
+
+    /// Whether the client has applied the answer that this slot came with.
+    private func isApplied(_ slot: Int) -> Bool {
+        slots[slot].number <= connections[slots[slot].connection].appliedNumber
+    }
+
+    /// Whether somebody speaks whom a receiver has no slot for: then slots are to be given out anew.
+    mutating func mapUnheardVoices(_ room: Int) {
+        for voice in rooms[room].speakers.voices where voice.level < MediaLane.quiet {
+            for source in connections[voice.connection].sources
+            where sources[source].kind == .microphone && !sources[source].isMuted && !sources[source].isSilenced {
+                // Everybody but itself hears who has a slot everywhere.
+                if sources[source].subscribers.count < rooms[room].connections.count - 1 {
+                    rooms[room].needsMapping = true
+                    return
+                }
+            }
+        }
+    }
+
+    /// In dB below full scale: room noise is not a voice.
+    private static let quiet = 60.0
 
     func subscription(of source: Int, by index: Int) -> Int? {
         for slot in sources[source].subscribers where slots[slot].connection == index { return slot }

@@ -31,6 +31,7 @@ extension MediaLane {
         for room in 0..<rooms.endIndex where rooms.contains(room) && now >= rooms[room].speakersAt {
             rooms[room].speakersAt = now + .milliseconds(200)
             tellSpeakers(room, now)
+            tellTotals(room, now)
             pauseLayers(room, now)
         }
     }
@@ -49,11 +50,13 @@ extension MediaLane {
 
     /// Chooses for each picture of a receiver the layer that fits its tile and, over all, the estimate of its downlink.
     mutating func choose(_ index: Int, _ now: Instant) {
-        guard connections[index].appliedNumber > 0 else { return }
+        // Before it is open, key frames would be asked for that nobody gets; opening maps anew.
+        guard connections[index].isOpen else { return }
         var requests: [Downlink.Request] = []
         var sound = 0
         for slot in connections[index].slots {
             guard let source = slots[slot].source else { continue }
+            if slots[slot].wishes.isWaiting { askForKeyFrame(slot, now) }
             guard slots[slot].isVideo else {
                 for track in sources[source].tracks { sound += tracks[track].rate.bitsPerSecond(now: now) }
                 continue
@@ -197,10 +200,25 @@ extension MediaLane {
         notices.post(connections[index].member, .layers(mid: "\(sources[source].mid)", active: active))
     }
 
+    private mutating func tellTotals(_ room: Int, _ now: Instant) {
+        var (received, sent) = (UInt64(0), UInt64(0))
+        for index in rooms[room].connections {
+            received &+= connections[index].receivedBytes
+            sent &+= connections[index].sentBytes
+            connections[index].receivedBytes = 0
+            connections[index].sentBytes = 0
+        }
+        guard let totals = rooms[room].totals.add(received: received, sent: sent, now: now) else { return }
+        for index in rooms[room].connections where connections[index].appliedNumber > 0 {
+            notices.post(connections[index].member, .totals(totals))
+        }
+    }
+
     // MARK: Speakers
 
     private mutating func tellSpeakers(_ room: Int, _ now: Instant) {
         let changed = rooms[room].speakers.decide(now: now)
+        mapUnheardVoices(room)
         var levels: [MediaLevel] = []
         for voice in rooms[room].speakers.voices where voice.level < 70 {
             let level = (SpeakerDetector.meter(voice.level) * 20).rounded() / 20
@@ -212,7 +230,5 @@ extension MediaLane {
         for index in rooms[room].connections where connections[index].appliedNumber > 0 {
             notices.post(connections[index].member, .speakers(dominant: dominant, levels: levels))
         }
-        // More voices than slots: who speaks now should be heard.
-        if changed { rooms[room].needsMapping = true }
     }
 }

@@ -104,7 +104,7 @@ extension MediaLane {
             if let other = byPath[path] {
                 // A check proves who sent it, not from where: sources of UDP can be forged. So an address that another connection
                 // is heard from stays its; one that fell silent may have been given to somebody else by a NAT.
-                guard connections[other].ice.isSilent(for: MediaLane.takeover, now: now) else {
+                guard connections[other].ice.isSilent(on: path, for: MediaLane.takeover, now: now) else {
                     _ = connections[index].ice.closed(path)
                     connections[index].path = connections[index].ice.best
                     return counters.drop(.foreignPath)
@@ -151,7 +151,7 @@ extension MediaLane {
     /// The connection has its keys.
     mutating func connected(_ index: Int, _ keys: SRTPKeys, _ now: Instant) {
         do throws(SRTPError) {
-            connections[index].opener = try SRTPOpener(keys.remote)
+            connections[index].opener = try SRTPOpener(keys.remote, maximumStreams: MediaLane.sourceLimit)
             connections[index].sealer = try SRTPSealer(keys.local)
         } catch {
             return lose(index, "no keys")
@@ -170,9 +170,10 @@ extension MediaLane {
         do throws(SRTPError) {
             length = try unsafe connections[index].opener?.openRTP(buffer) ?? 0
         } catch {
-            return counters.drop(error == .replayed ? .replayed : .forged)
+            return counters.drop(error == .replayed ? .replayed : error == .tooManyStreams ? .tooManyStreams : .forged)
         }
         connections[index].ice.heard(now: now)
+        connections[index].receivedBytes &+= UInt64(length)
         let opened = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[0..<length])
         let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(opened))
         do throws(RTPError) {
@@ -217,6 +218,7 @@ extension MediaLane {
         _ now: Instant
     ) {
         let header = packet.header
+        var arrival = PacketArrival.newest
         if !tracks[track].flows(now) { tracks[track].flowsSince = now }
         tracks[track].lastPacketAt = now
         tracks[track].rate.add(bytes: packet.bytes.byteCount, now: now)
@@ -224,15 +226,16 @@ extension MediaLane {
             header, byteCount: packet.bytes.byteCount, isRetransmitted: isRepair, now: now)
         if tracks[track].isVideo {
             if header.payloadType != tracks[track].payloadType { changeCodec(track, header.payloadType) }
-            _ = tracks[track].losses?.receive(header.sequenceNumber, now: now)
+            arrival = tracks[track].losses?.receive(header.sequenceNumber, now: now) ?? .newest
             _ = tracks[track].ring?.store(packet.bytes, sequenceNumber: header.sequenceNumber)
         } else if let level = places.audioLevel(in: packet.bytes) {
             let index = tracks[track].connection
-            if !sources[tracks[track].source].isMuted, sources[tracks[track].source].kind == .microphone {
+            let source = tracks[track].source
+            if !sources[source].isMuted, !sources[source].isSilenced, sources[source].kind == .microphone {
                 rooms[connections[index].room].speakers.heard(index, level: level.level, now: now)
             }
         }
-        forward(packet, places, track, &out, now)
+        forward(packet, places, track, arrival, &out, now)
     }
 
     /// Finds the track of a stream that is new: by mid, and by rid or repaired rid (RFC 8852), or by its payload type's m-line.

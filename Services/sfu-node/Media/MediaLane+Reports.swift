@@ -43,14 +43,14 @@ extension MediaLane {
             guard let media = packet.media, let slot = bySlotSSRC[media], slots[slot].connection == index else {
                 return
             }
-            if let track = slots[slot].current ?? slots[slot].target { wantKeyFrame(track) }
+            askForKeyFrame(slot, now)
         case .fullIntra:
             packet.forEachFullIntra { ssrc, number in
                 guard let slot = bySlotSSRC[ssrc], slots[slot].connection == index,
                     connections[index].lastFIR[ssrc] != number
                 else { return }
                 connections[index].lastFIR[ssrc] = number
-                if let track = slots[slot].current ?? slots[slot].target { wantKeyFrame(track) }
+                askForKeyFrame(slot, now)
             }
         case .receiverBitRate:
             if let rate = packet.receiverBitRate() { connections[index].downlink.cap(rate.bitsPerSecond, now: now) }
@@ -74,6 +74,15 @@ extension MediaLane {
     /// A receiver cannot go on without a key frame: it is asked for until it comes.
     mutating func wantKeyFrame(_ track: Int) {
         tracks[track].needsKeyFrame = true
+    }
+
+    /// Passes a receiver's wish on, or keeps it for later.
+    mutating func askForKeyFrame(_ slot: Int, _ now: Instant) {
+        // What is asked for already costs nothing more.
+        guard let track = slots[slot].current ?? slots[slot].target, !tracks[track].needsKeyFrame,
+            slots[slot].wishes.grant(now)
+        else { return }
+        wantKeyFrame(track)
     }
 
     private mutating func askForKeyFrames(_ index: Int, _ out: inout LoopIO, _ now: Instant) {
@@ -118,13 +127,23 @@ extension MediaLane {
                 let (sender, media) = (connections[index].reportSSRC, tracks[track].ssrc)
                 let roundTrip = connections[index].downlink.roundTrip
                 guard var losses = tracks[track].losses.take() else { continue }
+                var gaveUp = 0
                 sendRTCP(index, &out) { output throws(RTPError) in
-                    _ = try losses.writeNACK(
+                    let outcome = try losses.writeNACK(
                         sender: sender, media: media, roundTrip: roundTrip, now: now, to: &output)
+                    gaveUp = outcome.gaveUp
                 }
                 tracks[track].losses = consume losses
+                // Nobody can show what builds on it: sooner than receivers find out, who wait for it some seconds.
+                if gaveUp > 0, isShown(track) { wantKeyFrame(track) }
             }
         }
+    }
+
+    private func isShown(_ track: Int) -> Bool {
+        let subscribers = sources[tracks[track].source].subscribers.span
+        for index in subscribers.indices where slots[subscribers[index]].current == track { return true }
+        return false
     }
 
     /// Transport-wide feedback: what came when, for the sender's estimate.

@@ -18,6 +18,10 @@ struct MediaLane: ~Copyable {
     /// Streams of packets that one connection may send at once: four pictures of three layers with their repairs, and sound.
     static let streamLimit = 48
 
+    /// Sources that one connection may name at once, those of its reports too: Firefox has one for each m-line it receives on, and 49
+    /// pictures with eight voices are 57 of them.
+    static let sourceLimit = 192
+
     /// ICE credentials by which one connection is known: an ICE restart that does not come through may be followed by another.
     static let ufragLimit = 4
 
@@ -125,7 +129,7 @@ struct MediaLane: ~Copyable {
 
     private mutating func room(_ room: MediaRoom, now: Instant) -> Int {
         if let index = byRoom[room] { return index }
-        let index = rooms.insert(MediaRoomState(room: room, speakersAt: now))
+        let index = rooms.insert(MediaRoomState(room: room, speakersAt: now, totals: RoomTotals(now: now)))
         byRoom[room] = index
         return index
     }
@@ -155,10 +159,10 @@ struct MediaLane: ~Copyable {
         nextTick = now
     }
 
-    /// A host took its word.
+    /// A host took its word: of all that sounds, whatever it is called.
     mutating func mute(_ member: MediaMember) {
         guard let index = byMember[member] else { return }
-        for source in connections[index].sources where sources[source].kind == .microphone {
+        for source in connections[index].sources where !sources[source].isVideo {
             sources[source].isSilenced = true
         }
     }
@@ -203,7 +207,7 @@ struct MediaLane: ~Copyable {
 package struct MediaCounters: Sendable {
     package enum Drop: Int, CaseIterable, Sendable {
         case unknownPath, notOpen, forged, replayed, malformed, unknownTrack, mayNotSend, noCodec, beforeSwitch, late,
-            noRoom, tooMany, foreignPath
+            noRoom, tooMany, foreignPath, tooManyStreams
     }
 
     package var connections = 0

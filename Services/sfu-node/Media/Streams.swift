@@ -13,7 +13,7 @@ struct Source: ~Copyable {
     var isMuted = false
     /// What a layer takes when it flows, by its place; 0: it never did.
     var usualRates: [Int]
-    /// A host muted it: nothing goes on until it is published anew.
+    /// A host muted it: nothing goes on until its member muted it too, and unmutes it.
     var isSilenced = false
     /// Its layers, lowest first; one where there is no simulcast.
     var tracks: [Int] = []
@@ -95,6 +95,8 @@ struct Slot: ~Copyable {
     }
 
     let connection: Int
+    /// Of the offer that brought it: before the client applied the answer, it would drop what is sent there.
+    let number: UInt64
     let mid: String
     let ordinal: Int
     let isVideo: Bool
@@ -118,6 +120,12 @@ struct Slot: ~Copyable {
     var height = 0
 
     var reportAt: Instant
+    /// Key frames that its receiver asked for, and those that wait until it may again.
+    var wishes = KeyFrameWishes()
+
+    /// Whether its packets are told of in transport-wide feedback: a number that the client did not agree on here would look lost.
+    @inline(__always)
+    var isNumbered: Bool { extensions.ids[.transportSequenceNumber] != nil }
 
     /// Asked for each packet: through a span, as a loop over the array would retain it.
     @inline(__always)
@@ -128,6 +136,35 @@ struct Slot: ~Copyable {
     }
 }
 
+/// What one receiver may ask for: each key frame costs the sender and all others of its room several pictures. A few at once, as
+/// after a loss, then one in two seconds; what is too much waits.
+struct KeyFrameWishes {
+    private static let atOnce = 5
+    private static let window = Interval.seconds(10)
+    private static let later = Interval.seconds(2)
+
+    private var count = 0
+    private var since = Instant.zero
+    private var grantedAt = Instant.zero
+    private(set) var isWaiting = false
+
+    /// Whether a wish is granted now.
+    mutating func grant(_ now: Instant) -> Bool {
+        if now - since > KeyFrameWishes.window {
+            since = now
+            count = 0
+        }
+        guard count < KeyFrameWishes.atOnce || now - grantedAt >= KeyFrameWishes.later else {
+            isWaiting = true
+            return false
+        }
+        count += 1
+        grantedAt = now
+        isWaiting = false
+        return true
+    }
+}
+
 /// A room's part in a lane.
 struct MediaRoomState: ~Copyable {
     let room: MediaRoom
@@ -135,6 +172,7 @@ struct MediaRoomState: ~Copyable {
     var speakers = SpeakerDetector()
     var speakersAt: Instant
     var toldLevels: [MediaLevel] = []
+    var totals: RoomTotals
     /// Slots are to be given out anew.
     var needsMapping = false
 }

@@ -6,6 +6,8 @@ package enum MediaNotice: Hashable, Sendable {
     case slotsWanted(video: Int)
     case speakers(dominant: String?, levels: [MediaLevel])
     case quality(MediaQuality)
+    /// What goes through the node for the room.
+    case totals(MediaTotals)
     /// Which of the member's own layers anybody takes.
     case layers(mid: String, active: [String])
     case mutedBy(name: String)
@@ -49,6 +51,14 @@ package struct MediaQuality: Hashable, Sendable {
         self.layers = layers
         self.downBitsPerSecond = downBitsPerSecond
     }
+}
+
+/// What the node received of a room's members and sent to them, over the last 2, 10 and 40 s.
+package struct MediaTotals: Hashable, Sendable {
+    package var receivedBitsPerSecond: [UInt64] = []
+    package var sentBitsPerSecond: [UInt64] = []
+
+    package init() {}
 }
 
 /// Why a picture is not sent. The raw value is what the WebSocket protocol says.

@@ -4,7 +4,7 @@ import Synchronization
 package struct NoticeBoard<Key: Hashable & Sendable>: Sendable {
     /// What makes a notice worthless when a newer one comes.
     private enum Kind: Hashable {
-        case map, slotsWanted, speakers, quality, mutedBy, lost
+        case map, slotsWanted, speakers, quality, totals, mutedBy, lost
         case layers(mid: String)
 
         init(_ notice: MediaNotice) {
@@ -13,6 +13,7 @@ package struct NoticeBoard<Key: Hashable & Sendable>: Sendable {
             case .slotsWanted: self = .slotsWanted
             case .speakers: self = .speakers
             case .quality: self = .quality
+            case .totals: self = .totals
             case .layers(let mid, _): self = .layers(mid: mid)
             case .mutedBy: self = .mutedBy
             case .lost: self = .lost
@@ -41,7 +42,7 @@ package struct NoticeBoard<Key: Hashable & Sendable>: Sendable {
         if case .lost = notice { notices[key] = notices[key]?.filter { $0.key == .mutedBy } }
         let kind = Kind(notice)
         var known = notices[key] ?? [:]
-        if case .layers = kind, known[kind] == nil, known.count >= Self.layersLimit + 6 { return }
+        if case .layers = kind, known[kind] == nil, known.count >= Self.layersLimit + 7 { return }
         known[kind] = Entry(order: order, notice: notice)
         notices[key] = known
     }

@@ -120,8 +120,13 @@ extension Door {
                 stay.hold(text)
                 continue
             }
-            // Who spoke while it was away is of no use to who comes back.
-            if case .speakers = notice.kind, !session.machine.isHere { continue }
+            // Who spoke while it was away is of no use to who comes back, nor what went through the node.
+            if !session.machine.isHere {
+                switch notice.kind {
+                case .speakers, .totals: continue
+                default: break
+                }
+            }
             push(text, to: session)
         }
     }

@@ -35,6 +35,10 @@ extension RoomTexts {
             case .quality(let quality):
                 writer.field("kind", "quality")
                 write(quality, into: &writer)
+            case .totals(let totals):
+                writer.field("kind", "totals")
+                writer.array("receivedBps", totals.receivedBps) { $0.value(.number("\($1)")) }
+                writer.array("sentBps", totals.sentBps) { $0.value(.number("\($1)")) }
             case .layers(let layers):
                 writer.field("kind", "layers")
                 writer.field("mid", layers.mid)

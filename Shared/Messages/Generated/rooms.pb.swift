@@ -1300,6 +1300,14 @@ public nonisolated struct Roost_Rooms_V1_MediaNotice: Sendable {
     set {kind = .lost(newValue)}
   }
 
+  public var totals: Roost_Rooms_V1_MediaTotals {
+    get {
+      if case .totals(let v)? = kind {return v}
+      return Roost_Rooms_V1_MediaTotals()
+    }
+    set {kind = .totals(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -1310,6 +1318,7 @@ public nonisolated struct Roost_Rooms_V1_MediaNotice: Sendable {
     case layers(Roost_Rooms_V1_MediaLayers)
     case mutedBy(Roost_Rooms_V1_MediaMutedBy)
     case lost(Roost_Rooms_V1_MediaLost)
+    case totals(Roost_Rooms_V1_MediaTotals)
 
   }
 
@@ -1430,6 +1439,21 @@ public nonisolated struct Roost_Rooms_V1_MediaLayer: Sendable {
   public var source: Roost_Rooms_V1_MediaSource = .unspecified
 
   public var rid: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What the node received of the room's members and sent to them, over the last 2, 10 and 40 s.
+public nonisolated struct Roost_Rooms_V1_MediaTotals: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var receivedBps: [UInt64] = []
+
+  public var sentBps: [UInt64] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3154,7 +3178,7 @@ nonisolated extension Roost_Rooms_V1_ViewResponse: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Roost_Rooms_V1_MediaNotice: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MediaNotice"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}member_id\0\u{1}map\0\u{3}slots_wanted\0\u{1}speakers\0\u{1}quality\0\u{1}layers\0\u{3}muted_by\0\u{1}lost\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}member_id\0\u{1}map\0\u{3}slots_wanted\0\u{1}speakers\0\u{1}quality\0\u{1}layers\0\u{3}muted_by\0\u{1}lost\0\u{1}totals\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3254,6 +3278,19 @@ nonisolated extension Roost_Rooms_V1_MediaNotice: SwiftProtobuf.Message, SwiftPr
           self.kind = .lost(v)
         }
       }()
+      case 9: try {
+        var v: Roost_Rooms_V1_MediaTotals?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .totals(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .totals(v)
+        }
+      }()
       default: break
       }
     }
@@ -3295,6 +3332,10 @@ nonisolated extension Roost_Rooms_V1_MediaNotice: SwiftProtobuf.Message, SwiftPr
     case .lost?: try {
       guard case .lost(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .totals?: try {
+      guard case .totals(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
     case nil: break
     }
@@ -3599,6 +3640,41 @@ nonisolated extension Roost_Rooms_V1_MediaLayer: SwiftProtobuf.Message, SwiftPro
     if lhs.memberID != rhs.memberID {return false}
     if lhs.source != rhs.source {return false}
     if lhs.rid != rhs.rid {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Rooms_V1_MediaTotals: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".MediaTotals"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}received_bps\0\u{3}sent_bps\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.receivedBps) }()
+      case 2: try { try decoder.decodeRepeatedUInt64Field(value: &self.sentBps) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.receivedBps.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.receivedBps, fieldNumber: 1)
+    }
+    if !self.sentBps.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.sentBps, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Rooms_V1_MediaTotals, rhs: Roost_Rooms_V1_MediaTotals) -> Bool {
+    if lhs.receivedBps != rhs.receivedBps {return false}
+    if lhs.sentBps != rhs.sentBps {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
