@@ -130,14 +130,14 @@ def test_a_shared_screen_is_a_picture_of_its_own_and_is_heard(enters, topology):
 
 # Counts the moments in which a picture that was there is black: an element without a frame in a tile that has a picture.
 BLACK = """
-  globalThis.black = [];
+  window.black = [];
   const known = new Set();
   const look = () => {
     for (const tile of document.querySelectorAll("[data-testid=tile].has-picture")) {
       const video = tile.querySelector("video");
       const name = tile.getAttribute("aria-label");
       if (video.readyState >= 2) known.add(name);
-      else if (known.has(name)) black.push(name);
+      else if (known.has(name)) window.black.push(name);
     }
     requestAnimationFrame(look);
   };
@@ -161,7 +161,7 @@ def test_no_picture_is_black_while_a_room_grows_and_shrinks(enters):
     wait_until(lambda: ann.run(straight), "straight again", 40, seen=ann.describe)
     frames = ann.report()["members"][0]["video"]["framesDecoded"]
     ann.report_where(lambda r: r["members"][0]["video"]["framesDecoded"] > frames + 10, "Bob's picture moves")
-    assert ann.run("return black") == []
+    assert ann.run("return window.black") == []
 
 
 def test_banners_of_a_room_say_only_what_is_true(browser, cluster, room):
