@@ -158,9 +158,9 @@ def test_no_picture_is_black_while_a_room_grows_and_shrinks(enters):
     wait_until(lambda: all(ann.run(SHOWN).values()), "Ann sees both", MEDIA_PATIENCE, seen=ann.describe)
     cem.click("Leave the room")
     straight = "return roost.members.length === 1 && roost.members[0].straight && roost.statistics().sent === undefined"
-    wait_until(lambda: ann.run(straight), "straight again", 40, seen=ann.describe)
+    wait_until(lambda: ann.run(straight), "straight again", MEDIA_PATIENCE, seen=ann.describe)
     frames = ann.report()["members"][0]["video"]["framesDecoded"]
-    ann.report_where(lambda r: r["members"][0]["video"]["framesDecoded"] > frames + 10, "Bob's picture moves")
+    ann.report_where(lambda r: r["members"][0]["video"]["framesDecoded"] > frames + 10, "Bob's picture moves", MEDIA_PATIENCE)
     assert ann.run("return window.black") == []
 
 
