@@ -15,7 +15,8 @@ struct LaneRulesTests {
         let eve = try room.join("eve")
         let bob = try room.join("bob", pictures: [])
         try room.stage.publish(
-            eve.tracks.map { MediaTrack(mid: $0.mid, source: .screenAudio, muted: false) }, by: eve.member, now: room.now)
+            eve.tracks.map { MediaTrack(mid: $0.mid, source: .screenAudio, muted: false) }, by: eve.member,
+            now: room.now)
         room.settle()
         let start = room.now
         room.run(for: .seconds(2))
@@ -40,7 +41,7 @@ struct LaneRulesTests {
         room.run(for: .seconds(1))
         let slot = try #require(bob.slot(.camera, of: "ann"))
         let first = try #require(slot.frames.first)
-        #expect(first.at - connected < .milliseconds(250), "\(first.at - connected)")
+        #expect(first.at - connected < .milliseconds(150), "\(first.at - connected)")
         #expect(slot.faults == [] && ann.ended == nil)
     }
 
@@ -166,7 +167,7 @@ struct LaneRulesTests {
             room.run(for: .milliseconds(100))
         }
         let during = ann.layers[0].keyFrames - before
-        #expect((5...8).contains(during), "\(during) in four seconds")
+        #expect((5...7).contains(during), "\(during) in four seconds")
         room.run(for: .seconds(3))
         #expect(ann.layers[0].keyFrames - before > during, "the last one came late, but came")
     }

@@ -63,7 +63,8 @@ extension MediaLane {
         let ssrc = SSRC(rawValue: source.ssrc)
         let slot = slots.insert(
             Slot(
-                connection: index, number: connections[index].number, mid: media.mid, ordinal: media.ordinal, isVideo: isVideo, ssrc: ssrc,
+                connection: index, number: connections[index].number, mid: media.mid, ordinal: media.ordinal,
+                isVideo: isVideo, ssrc: ssrc,
                 cname: Array(source.cname.utf8), codecs: codecs,
                 extensions: ReceiverExtensions(ids: ids, mid: StreamLabel(media.mid)),
                 rewriter: StreamRewriter(
