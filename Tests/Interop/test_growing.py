@@ -156,8 +156,8 @@ def test_a_hidden_page_grows_too_and_who_stays_is_who_one_talks_with(person):
     ann.run("await roost.add(arguments[0]); return true", cem.name)
     cem.click("Accept with video")
     ann.report_where(lambda r: len(r["members"]) == 2, "three are in the call")
-    wait_until(lambda: connections(ann) == 1, "what Ann does not see is no reason to send straight for ever", 30.0, seen=ann.describe)
-    wait_until(lambda: connections(bob) == 1, "nor is a picture that does not come through the node", 30.0, seen=bob.describe)
+    wait_until(lambda: connections(ann) == 1, "what Ann does not see is no reason to send straight for ever", 60.0, seen=ann.describe)
+    wait_until(lambda: connections(bob) == 1, "nor is a picture that does not come through the node", 60.0, seen=bob.describe)
     for member in ann.report_where(lambda r: all(m["audio"]["packetsReceived"] > 10 for m in r["members"]), "Ann hears both")["members"]:
         assert member["state"] == "connected"
 
