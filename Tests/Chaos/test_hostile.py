@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 
+import psutil
 import pytest
 
 from calls import call, media_goes_on, sees_picture
@@ -210,6 +211,76 @@ def test_a_flood_is_cut(cluster, witness):
         print(f"cut after at most {sent} messages in {took:.2f} s")
     finally:
         client.close()
+
+
+def test_a_ping_is_answered_at_once(cluster):
+    with Wire(cluster.url()) as client:
+        client.hello(unique("Ann"))
+        assert client.socket.ping().wait(5), "no pong came"
+
+
+def ping_frame(body: bytes) -> bytes:
+    return bytes([0x89, 0x80 | len(body)]) + b"\0\0\0\0" + body
+
+
+def test_a_flood_of_pings_is_cut(cluster, witness):
+    """Control frames cost what messages cost: each is answered."""
+    client = Wire(cluster.url())
+    try:
+        client.hello(unique("Eve"))
+        raw = client.socket.socket
+        try:
+            for _ in range(200):
+                raw.sendall(ping_frame(b"x" * 125) * 50)
+        except OSError:
+            pass  # cut already
+        status, _ = client.hear_close()
+        assert status == 1008, client.closed
+        assert any(m["type"] == "error" and m["code"] == "flood" for m in client.other), client.other
+    finally:
+        client.close()
+
+
+def test_pages_asked_for_in_one_go_come_one_after_the_other(cluster):
+    host, port = cluster.url().removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 5) as plain:
+        plain.settimeout(10)
+        asked = [b"/"] * 15 + [b"/nothing"]
+        plain.sendall(b"".join(b"HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in asked))
+        said = b""
+        while chunk := plain.recv(1 << 16):
+            said += chunk
+    assert said.count(b"HTTP/1.1 200 ") == 15 and said.count(b"HTTP/1.1 404 ") == 1, said[-2000:]
+
+
+def test_pages_that_are_asked_for_and_not_read_cost_little(cluster, witness):
+    """50 bytes ask for a page of 100 KB: of many asked for at once, signal holds one."""
+    host, port = cluster.url().removeprefix("http://").split(":")
+    signal = psutil.Process(cluster.service("signal-1").pid)
+    before = signal.memory_info().rss
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(10):
+            plain = socket.socket()
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            plain.connect((host, int(port)))
+            plain.setblocking(False)
+            opened.append(plain)
+            wanted = b"GET /roost.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5_000
+            try:
+                while wanted:
+                    wanted = wanted[plain.send(wanted) :]
+            except BlockingIOError:
+                pass  # signal reads no more
+        grown = 0
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            grown = max(grown, signal.memory_info().rss - before)
+            time.sleep(0.1)
+        assert grown < 32 << 20, f"grown by {grown >> 20} MiB"
+    finally:
+        for plain in opened:
+            plain.close()
 
 
 def test_a_flood_of_new_sockets_is_refused_and_harms_nobody(cluster, witness):

@@ -82,6 +82,20 @@ func `what is no message of ours cuts the socket`(text: String, code: ErrorCode)
     #expect(steadyCuts.isEmpty)
 }
 
+@Test func `pings cost what messages cost, and one now and then keeps the socket`() {
+    var flooded = signedIn()
+    var calm = signedIn()
+
+    let cuts = (0..<10_000).compactMap { _ in cutCode(flooded.heard(now: .zero)) }
+    let calmCuts = (1...20).compactMap { (turn: Int64) -> ErrorCode? in
+        let now = Instant.zero + .seconds(20 * turn)
+        return cutCode(calm.heard(now: now)) ?? cutCode(calm.timeout(now: now))
+    }
+
+    #expect(cuts == [.flood])
+    #expect(calmCuts.isEmpty)
+}
+
 @Test func `silence is cut after 45 seconds, a socket without hello after 15`() {
     var quiet = signedIn()
     var stranger = ConnectionMachine(now: .zero)

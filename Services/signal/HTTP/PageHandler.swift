@@ -143,16 +143,24 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
         if status != .notModified { headers.add(name: "Content-Length", value: String(body.count)) }
         let stay = head.isKeepAlive && status.code < 400
         if !stay { headers.add(name: "Connection", value: "close") }
-        context.write(
-            wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: headers))),
-            promise: nil)
+        var written = context.write(
+            wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: headers))))
         if head.method != .HEAD, !body.isEmpty {
-            context.write(
-                wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: body)))), promise: nil)
+            written = context.write(wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: body)))))
         }
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
-            if !stay { channel.close(promise: nil) }
+        context.flush()
+        // The answer ends, and the connection's next request begins, once it has left: whoever asks and asks and reads
+        // nothing holds one answer here, and is then not read either. In a turn of its own: requests that came together
+        // would be answered each on the stack of the one before.
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        written.whenSuccess {
+            bound.value.1.eventLoop.execute {
+                let (handler, context) = bound.value
+                let channel = context.channel
+                context.writeAndFlush(handler.wrapOutboundOut(.end(nil))).whenComplete { _ in
+                    if !stay { channel.close(promise: nil) }
+                }
+            }
         }
     }
 }

@@ -42,6 +42,8 @@ final class SocketHandler: ChannelDuplexHandler {
     static let messageLimit = 256 * 1024
     /// Bytes the peer has not taken: half of what a session may keep unacknowledged.
     private static let pendingLimit = 1 << 20
+    /// About what an empty frame that waits takes.
+    private static let frameCost = 128
 
     private let id: UInt64
     private let events: AsyncStream<SocketEvent>.Continuation
@@ -87,9 +89,10 @@ final class SocketHandler: ChannelDuplexHandler {
             act(machine.receive(bytes, now: MonotonicClock.now), context)
         case .binary: cut(.badJSON, "Messages are text.", context)
         case .ping:
-            machine.heard(now: MonotonicClock.now)
-            write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData), context)
-        case .pong: machine.heard(now: MonotonicClock.now)
+            act(machine.heard(now: MonotonicClock.now), context)
+            say(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData), context)
+            context.flush()
+        case .pong: act(machine.heard(now: MonotonicClock.now), context)
         case .connectionClose:
             var data = frame.unmaskedData
             let code = data.readInteger(as: UInt16.self)
@@ -154,14 +157,20 @@ final class SocketHandler: ChannelDuplexHandler {
     }
 
     private func text(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
+        say(WebSocketFrame(fin: true, opcode: .text, data: context.channel.allocator.buffer(bytes: bytes)), context)
+    }
+
+    /// Says something to a peer that reads.
+    private func say(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
+        guard !isClosing else { return }
         guard pendingBytes <= Self.pendingLimit else {
             return cut(.slowReader, "Messages are not being read.", context)
         }
-        write(WebSocketFrame(fin: true, opcode: .text, data: context.channel.allocator.buffer(bytes: bytes)), context)
+        write(frame, context)
     }
 
     private func write(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
-        let size = frame.data.readableBytes
+        let size = frame.data.readableBytes + Self.frameCost
         pendingBytes += size
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         context.write(wrapOutboundOut(frame)).whenComplete { _ in bound.value.pendingBytes -= size }

@@ -68,7 +68,7 @@ package struct ConnectionMachine: Sendable {
         silentBy = now + limits.idle
         let beyond = max(0, frame.count - limits.frame)
         guard bucket.take(1 + (beyond + limits.longStep - 1) / limits.longStep, now: now) else {
-            return cut(.flood, "Too many messages: at most \(limits.rate) a second.")
+            return flood()
         }
         // Only a member offers: before the sign-in nothing long is read.
         if beyond > 0 {
@@ -106,9 +106,11 @@ package struct ConnectionMachine: Sendable {
         state = success ? .signedIn : .new(signInBy: now + limits.signIn)
     }
 
-    /// A control frame came: the peer lives.
-    package mutating func heard(now: Instant) {
+    /// A ping or a pong came: the peer lives. It costs what a message costs, for a ping is answered.
+    package mutating func heard(now: Instant) -> Action {
+        if case .cut = state { return .nothing }
         silentBy = now + limits.idle
+        return bucket.take(now: now) ? .nothing : flood()
     }
 
     /// Call when `nextDeadline` has come; an early call does nothing.
@@ -116,6 +118,10 @@ package struct ConnectionMachine: Sendable {
         guard let due = nextDeadline, due <= now else { return .nothing }
         if case .new = state, silentBy > now { return cut(.signInFirst, "No hello and no resume came.") }
         return cut(.idle, "Nothing was heard for a while.")
+    }
+
+    private mutating func flood() -> Action {
+        cut(.flood, "Too many messages: at most \(limits.rate) a second.")
     }
 
     private mutating func oversize() -> Action {
