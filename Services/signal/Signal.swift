@@ -52,6 +52,16 @@ public enum SignalService {
             body: { try await parts($0) })
     }
 
+    /// The instance and its life. An instance that came back answers for nobody until they resume.
+    private static func busID(_ context: ServiceContext) throws -> String {
+        let id = "\(context.id).\(context.bootID)"
+        guard id.utf8.count <= 64, id.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw ServiceFailure(
+                "signal: id '\(context.id)' has other than 1 to 47 printable ASCII characters. Set another --id.")
+        }
+        return id
+    }
+
     private static func parts(_ context: ServiceContext) async throws -> [any Service] {
         let configuration = context.configuration
         let store = RedisStore(url: try RedisURL(parsing: configuration[SignalKeys.redis]), logger: context.logger)
@@ -67,7 +77,7 @@ public enum SignalService {
         let pool = PeerPool(logger: context.logger)
         let door = Door(
             parts: DoorParts(
-                id: context.id, region: context.region, presence: Presence(store: store, address: address),
+                id: try busID(context), region: context.region, presence: Presence(store: store, address: address),
                 registry: Roost_Registry_V1_RegistryClient(caller: registry), pool: pool, jobs: Jobs(),
                 metrics: metrics,
                 logger: context.logger, sessionLimits: SessionLimits()))

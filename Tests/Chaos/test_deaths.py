@@ -11,7 +11,7 @@ import pytest
 from calls import call, connected, idle, media_goes_on, sees_picture
 from cluster import BUILD, ROOT, Cluster, free_ports
 from waiting import stays_true, wait_until
-from wire import Wire, new_key, room_id
+from wire import Wire, new_key, room_id, unique
 
 # From the death to a whole page, and to a new call that stands.
 WHOLE_AGAIN = 5.0
@@ -176,6 +176,37 @@ def test_every_message_arrives_once_and_in_order_though_the_rooms_node_dies(wire
     assert heard == list(range(120))
     bob.hears_no("event", 1.0, room=room, kind="message")
     cluster.wait_whole(20)
+
+
+@pytest.mark.timeout(150)
+def test_who_does_not_come_back_after_a_signals_death_has_left(wire, cluster):
+    """Ann resumes at the signal that came back; Bob's page was closed meanwhile. Her being there is not his."""
+    ann, bob, carl = wire("Ann"), wire("Bob"), wire("Carl")
+    room = unique("r").replace(" ", "-")
+    media = {"audio": True, "video": True, "screen": False}
+    for member in (ann, bob, carl):
+        member.ask("join", room=room, kind="room", topology="auto", media=media)
+    gone = ann.hear("event", room=room, kind="joined")["member"]["member"]
+    old = cluster.kill("signal-1")
+    for member in (bob, carl):
+        member.vanish()
+    cluster.wait_restarted("signal-1", old)
+    back, also = Wire(cluster.url()), Wire(cluster.url())
+    try:
+        back.resume(ann)
+        also.resume(carl)
+        # 3 s hidden, 30 s in which he might come back.
+        def left() -> bool:
+            back.send({"type": "ping", "id": 10_000})
+            back.pump(1)
+            return any(m["type"] == "event" and m["kind"] == "left" for m in back.heard)
+
+        wait_until(left, "Bob has left", 45)
+        leavers = [m["member"] for m in back.heard if m["type"] == "event" and m["kind"] == "left"]
+        assert leavers == [gone], back.heard
+    finally:
+        back.close()
+        also.close()
 
 
 def test_health_speaks_of_the_process_and_readiness_of_what_it_needs(cluster):

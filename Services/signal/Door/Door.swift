@@ -6,6 +6,7 @@ import Time
 
 /// What a door works with.
 struct DoorParts: Sendable {
+    /// Names this process to nodes, as no process before it: what a signal that died had open is not this one's.
     let id: String
     let region: String
     let presence: Presence
