@@ -105,7 +105,7 @@ let package = Package(
         shared(
             "ServiceKit",
             nio + [
-                logging, lifecycle,
+                "Bus", logging, lifecycle,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -192,7 +192,7 @@ let package = Package(
             tests("Bus", nio + ["Time", protobuf, logging]),
             .target(name: "RedisServer", path: "Tests/Support/RedisServer", swiftSettings: strict),
             tests("Store", nio + ["Time", logging, "RedisServer"]),
-            tests("ServiceKit", nio + ["Time", logging, lifecycle]),
+            tests("ServiceKit", nio + ["Time", "Bus", logging, lifecycle]),
             tests("Attachment", ["Addresses", "Bus", "Messages", "Time", logging]),
             tests(
                 "Registry",
@@ -209,7 +209,7 @@ let package = Package(
                     "Bytes", "Time", "CongestionControl", "LinkSimulator", "CAllocations",
                 ]),
             tests("SFUNode", ["MediaInterface", "Bus", "Messages", "Time", logging]),
-            tests("Signal", ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
+            tests("Signal", nio + ["Messages", "Store", "Time", logging, nioTLS, "RedisServer"]),
             tests("Turn", ["TURNServer", "STUN", "Bytes", "Addresses", "Time", "PacketIO", "CPacketIO"]),
         ],
     swiftLanguageModes: [.v6]

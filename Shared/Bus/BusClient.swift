@@ -23,16 +23,27 @@ public final class BusClient: BusCaller, Sendable {
     private let addresses: [BusAddress]
     private let name: String
     private let router: BusRouter
+    private let limits: WireLimits
     private let logger: Logger
     private let state = Mutex(State())
 
     /// A client that connects once `run` is called. `router` answers what the peer calls back.
-    public init(addresses: [BusAddress], router: BusRouter = .init(), name: String = "", logger: Logger) {
+    public convenience init(addresses: [BusAddress], router: BusRouter = .init(), name: String = "", logger: Logger) {
+        self.init(addresses: addresses, router: router, name: name, limits: WireLimits(), logger: logger)
+    }
+
+    package init(
+        addresses: [BusAddress], router: BusRouter = .init(), name: String = "", limits: WireLimits, logger: Logger
+    ) {
+        self.limits = limits
         self.addresses = addresses
         self.name = name
         self.router = router
         self.logger = logger
     }
+
+    /// Calls that wait for a connection.
+    package var waitingCalls: Int { state.withLock { $0.waiting.count } }
 
     /// Whether a call would go out now.
     public var isConnected: Bool { state.withLock { $0.connection?.isUsable ?? false } }
@@ -70,9 +81,9 @@ public final class BusClient: BusCaller, Sendable {
         do throws(SocketError) {
             switch address {
             case .unix(let path):
-                connection = BusConnection(
+                connection = try BusConnection(
                     transport: try UnixSocket.connect(path: path), side: .connecting, name: name, router: router,
-                    logger: logger)
+                    limits: limits, logger: logger)
             }
         } catch {
             state.withLock { $0.lastFailure = error.description }
@@ -100,9 +111,11 @@ public final class BusClient: BusCaller, Sendable {
         let deadline = start + (options.timeout ?? BusClient.patience)
         while true {
             let now = MonotonicClock.now
+            let mayWait = now < deadline && !Task.isCancelled
             let (connection, cell, failure) = state.withLock { state -> (BusConnection?, WaitCell?, String) in
                 if let connection = state.connection, connection.isUsable { return (connection, nil, "") }
                 if state.isOver { return (nil, nil, "the client ended") }
+                guard mayWait else { return (nil, nil, state.lastFailure) }
                 let cell = WaitCell()
                 state.waiting.append(cell)
                 return (nil, cell, state.lastFailure)
@@ -116,12 +129,13 @@ public final class BusClient: BusCaller, Sendable {
                     continue
                 }
             }
-            guard let cell, now < deadline, !Task.isCancelled else {
+            guard let cell else {
                 throw BusStatus(
                     Task.isCancelled ? .cancelled : .unavailable, "\(method) reached nobody: \(failure)")
             }
             await cell.wait(atMost: deadline - now)
-            if MonotonicClock.now >= deadline { state.withLock { $0.waiting.removeAll { $0 === cell } } }
+            // Where it was not the connection that fired it, it still stands there.
+            state.withLock { $0.waiting.removeAll { $0 === cell } }
         }
     }
 }

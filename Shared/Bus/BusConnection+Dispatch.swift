@@ -114,8 +114,15 @@ extension BusConnection {
                 respond(id, .failure(BusStatus(.unknown, "\(error)")))
             }
         }
+        let callID = head.metadata[CallID.key]
+        // A caller that reads has an id of its own, which a task that it makes would take along.
+        let isBound = callID != nil || !isThread
+        let work: @Sendable () async -> Void = {
+            guard isBound else { return await answer() }
+            await CallID.$current.withValue(callID) { await answer() }
+        }
         // A caller that reads has its own answer to look after.
-        let task = isThread ? Task.immediate(operation: answer) : Task(operation: answer)
+        let task = isThread ? Task.immediate(operation: work) : Task(operation: work)
         let isOver = state.withLock { state -> Bool in
             guard state.entries[id] != nil else { return true }
             state.entries[id]?.task = task

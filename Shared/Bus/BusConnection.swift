@@ -65,13 +65,13 @@ package final class BusConnection: BusCaller, Sendable {
     package init(
         transport: any BusTransport, side: ConnectionMachine.Side, name: String, router: BusRouter,
         limits: WireLimits = WireLimits(), logger: Logger
-    ) {
+    ) throws(SocketError) {
         self.transport = transport
         self.router = router
         self.logger = logger
         self.limits = limits
         hasCallers = side == .connecting
-        watch = SocketWatch(socket: transport.descriptor, hasCallers: hasCallers)
+        watch = try SocketWatch(socket: transport.descriptor, hasCallers: hasCallers)
         reading = Mutex([UInt8](repeating: 0, count: BusConnection.readBytes))
         state = Mutex(
             State(machine: ConnectionMachine(side: side, name: name, limits: limits, now: MonotonicClock.now)))
@@ -94,7 +94,9 @@ package final class BusConnection: BusCaller, Sendable {
 
     func openNow(_ method: String, options: CallOptions) throws(BusStatus) -> BusStream {
         let now = MonotonicClock.now
-        let head = CallHead(method: method, timeout: options.timeout, metadata: options.metadata)
+        var metadata = options.metadata
+        if let id = CallID.current, metadata[CallID.key] == nil { metadata[CallID.key] = id }
+        let head = CallHead(method: method, timeout: options.timeout, metadata: metadata)
         let result = state.withLock { state -> Result<(UInt64, InboundQueue, Bool), BusStatus> in
             if let end = state.end { return .failure(end) }
             do throws(BusStatus) {

@@ -7,6 +7,8 @@ import Time
 public final class BusServer: Sendable {
     /// Each connection has a thread. A cluster's services on one host are fewer than this by far.
     private static let connectionLimit = 512
+    /// Microseconds until it is looked again whether a descriptor is free.
+    private static let pauseWhenFull: UInt32 = 100_000
 
     private struct State {
         var connections: [ObjectIdentifier: BusConnection] = [:]
@@ -20,7 +22,8 @@ public final class BusServer: Sendable {
     private let limits: WireLimits
     private let logger: Logger
     private let state = Mutex(State())
-    private let waker = Waker()
+    /// Without one, where no descriptor was left, the end is seen at the next look.
+    private let waker = try? Waker()
     private let drained = WaitCell()
 
     /// A server that listens once `run` is called; `name` is told to peers.
@@ -69,7 +72,7 @@ public final class BusServer: Sendable {
             for listener in state.listeners { listener.stop() }
             return Array(state.connections.values)
         }
-        waker.wake()
+        waker?.wake()
         for connection in connections { connection.goAway(reason: "the service restarts") }
         for connection in connections where !Task.isCancelled { await connection.waitClosed() }
         drained.fire()
@@ -85,30 +88,39 @@ public final class BusServer: Sendable {
             return (state.listeners, Array(state.connections.values))
         }
         for listener in listeners { listener.stop() }
-        waker.wake()
+        waker?.wake()
         for connection in connections { connection.close(status) }
     }
 
     private func accept(_ listener: UnixListener) {
+        var saidFull = false
         while !state.withLock({ $0.isDraining }) {
             var polled: [2 of pollfd] = [
                 pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: waker?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
             ]
             _ = unsafe withUnsafeMutableBytes(of: &polled) { bytes in
                 unsafe poll(bytes.assumingMemoryBound(to: pollfd.self).baseAddress, 2, 1000)
             }
-            while let socket = listener.accept() { admit(socket) }
+            do throws(SocketError) {
+                while let socket = try listener.accept() { try admit(socket) }
+                saidFull = false
+            } catch {
+                // Who waits goes on waiting, and would be found there at once again.
+                if !saidFull { logger.error("a bus connection has to wait", metadata: ["reason": "\(error)"]) }
+                saidFull = true
+                usleep(BusServer.pauseWhenFull)
+            }
         }
     }
 
-    private func admit(_ socket: UnixSocket) {
+    private func admit(_ socket: UnixSocket) throws(SocketError) {
         // The file's permissions say the same; this also holds where somebody loosened them.
         guard let user = socket.peer.userID, user == geteuid() || user == 0 else {
             logger.warning("refused a bus connection of another user", metadata: ["peer": "\(socket.peer)"])
             return
         }
-        let connection = BusConnection(
+        let connection = try BusConnection(
             transport: socket, side: .accepting, name: name, router: router, limits: limits, logger: logger)
         let isAdmitted = state.withLock { state -> Bool in
             guard !state.isDraining, state.connections.count < BusServer.connectionLimit else { return false }

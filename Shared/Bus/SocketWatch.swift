@@ -8,18 +8,24 @@ import Time
 /// has an epoll instance that watches the socket exclusively: of these the kernel wakes the first that somebody waits on, and the
 /// callers' was added first. What arrives while no caller waits wakes the thread as ever.
 final class SocketWatch: Sendable {
-    private struct Waiters {
+    private final class Waiters: Sendable {
         let epoll: Int32
-        let waker = Waker()
+        let waker: Waker
 
-        init(socket: Int32) {
+        init(socket: Int32) throws(SocketError) {
+            waker = try Waker()
             epoll = bus_epoll_create()
-            precondition(epoll >= 0, "no file descriptor is left for a bus connection: raise the limit (ulimit -n)")
-            let added = (
-                bus_epoll_add(epoll, socket, Int32(BUS_EPOLL_SOCKET), 1),
-                bus_epoll_add(epoll, waker.descriptor, Int32(BUS_EPOLL_WAKER), 0)
-            )
-            precondition(added == (0, 0), "epoll refuses a socket, an eventfd: -errno \(added)")
+            guard epoll >= 0 else { throw SocketError("cannot make an epoll instance", -epoll) }
+            for (descriptor, bit, isExclusive) in [
+                (socket, BUS_EPOLL_SOCKET, Int32(1)), (waker.descriptor, BUS_EPOLL_WAKER, 0),
+            ] {
+                let added = bus_epoll_add(epoll, descriptor, Int32(bit), isExclusive)
+                guard added == 0 else { throw SocketError("cannot watch a socket", -added) }
+            }
+        }
+
+        deinit {
+            if epoll >= 0 { close(epoll) }
         }
 
         func wait(atMost limit: Interval) -> Int32 {
@@ -34,15 +40,10 @@ final class SocketWatch: Sendable {
     private let socket: Int32
 
     /// Without `hasCallers` the thread waits alone, and `waitAsCaller` waits for nothing.
-    init(socket: Int32, hasCallers: Bool) {
+    init(socket: Int32, hasCallers: Bool) throws(SocketError) {
         self.socket = socket
-        callers = hasCallers ? Waiters(socket: socket) : nil
-        thread = Waiters(socket: socket)
-    }
-
-    deinit {
-        if let callers { close(callers.epoll) }
-        close(thread.epoll)
+        callers = hasCallers ? try Waiters(socket: socket) : nil
+        thread = try Waiters(socket: socket)
     }
 
     /// Wakes the thread; soon, where it does not wait now.

@@ -5,12 +5,14 @@ import Glibc
 final class Waker: Sendable {
     let descriptor: Int32
 
-    init() {
+    init() throws(SocketError) {
         descriptor = bus_eventfd_create()
-        precondition(descriptor >= 0, "no file descriptor is left for a bus connection: raise the limit (ulimit -n)")
+        guard descriptor >= 0 else { throw SocketError("cannot make an eventfd", -descriptor) }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
 
     func wake() { bus_eventfd_signal(descriptor) }
 

@@ -87,10 +87,14 @@ package final class UnixListener: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The next connection that waits; nil if none does.
-    package func accept() -> UnixSocket? {
+    /// The next connection that waits; nil if none does. Throws where the system has no room for it, which it keeps waiting.
+    package func accept() throws(SocketError) -> UnixSocket? {
         let accepted = Glibc.accept(descriptor, nil, nil)
-        return accepted >= 0 ? UnixSocket(adopting: accepted) : nil
+        guard accepted < 0 else { return UnixSocket(adopting: accepted) }
+        switch errno {
+        case EAGAIN, EINTR, ECONNABORTED, EINVAL: return nil
+        case let error: throw SocketError("cannot accept on", path, error)
+        }
     }
 
     /// Refuses further connections and removes the file.
@@ -115,6 +119,8 @@ package struct SocketError: Error, CustomStringConvertible {
     package let path: String
     package let number: Int32
 
+    init(_ what: String, _ number: Int32) { self.init(what, "", number) }
+
     init(_ what: String, _ path: String, _ number: Int32) {
         self.what = what
         self.path = path
@@ -127,11 +133,12 @@ package struct SocketError: Error, CustomStringConvertible {
             case EADDRINUSE: ". Another process listens there: stop it, or choose another path"
             case EACCES: ". Its folder is not open to this user"
             case ENOENT: ". Does the folder exist, and does the service run?"
+            case EMFILE, ENFILE: ". Raise the limit of open files (ulimit -n; LimitNOFILE= of its unit)"
             case ECONNREFUSED: ". The service that listened there is gone"
             default: ""
             }
         let reason = unsafe String(cString: strerror(number))
-        return "\(what) unix:\(path): \(reason)\(advice)"
+        return "\(what)\(path.isEmpty ? "" : " unix:\(path)"): \(reason)\(advice)"
     }
 }
 

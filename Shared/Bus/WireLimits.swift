@@ -11,8 +11,9 @@ package struct WireLimits: Sendable {
     /// Metadata entries of one call.
     package static let metadataEntries = 32
 
-    /// Calls that the peer may have open at once. 1,024: a signal with 10,000 members stays far below, and each costs a few KiB.
-    package var streams = 1024
+    /// Calls that the peer may have open at once. A signal holds one for each room that it follows on a node, and a node has up to
+    /// 20,000; the rest is for what is asked meanwhile. Each costs a few KiB, and peers are processes of the same cluster.
+    package var streams = 24_576
     /// Bytes of messages that the peer may send on a stream before it is given more: a burst of events without a wait.
     package var streamCredit = 256 << 10
     /// Bytes of received messages of all streams of a connection that wait to be read, beyond which a stream is ended.
@@ -29,4 +30,13 @@ package struct WireLimits: Sendable {
     package var writeStall: Interval = .seconds(10)
 
     package init() {}
+
+    /// For a connection to a registry, of which there are several: one that hangs is left after 1.4 s of silence, so that a node's
+    /// lease of 3 s is renewed at another one in time. A registry that was only slow costs a new stream.
+    package static var watchful: WireLimits {
+        var limits = WireLimits()
+        limits.keepaliveIdle = .milliseconds(500)
+        limits.keepaliveTimeout = .milliseconds(900)
+        return limits
+    }
 }

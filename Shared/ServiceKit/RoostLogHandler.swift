@@ -1,15 +1,12 @@
+import Bus
 import Glibc
 public import Logging
 
-/// The id that one call carries through all services; log lines written within `withValue` bear it as `call-id`.
-public enum CallID {
-    /// Bind it where a request comes in: `CallID.$current.withValue(id) { … }`.
-    @TaskLocal public static var current: String?
-
+extension CallID {
     /// Puts the id into every log line.
     static let metadataProvider = Logger.MetadataProvider {
         guard let current else { return [:] }
-        return ["call-id": .string(current)]
+        return [key: .string(current)]
     }
 }
 

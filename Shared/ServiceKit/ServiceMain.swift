@@ -1,3 +1,4 @@
+import Bus
 import Glibc
 import Logging
 public import ServiceLifecycle
@@ -61,6 +62,7 @@ public enum ServiceMain {
     ) async throws {
         // A peer that closes its end must be an error where it is written to, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        raiseFileLimit()
         // Before anything is there to be left behind.
         let termination = await Termination(
             kind: kind, limit: configuration[CommonKeys.drainTimeout] + cutDuration)
@@ -109,6 +111,14 @@ public enum ServiceMain {
         try await all.run()
         logger.info("stopped")
         extendLifetime(processFile)
+    }
+
+    /// Shells and systemd give 1,024 for the sake of programs that use `select`; this one has more sockets, and uses none.
+    private static func raiseFileLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func startLogging(

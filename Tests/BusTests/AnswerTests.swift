@@ -34,7 +34,7 @@ private func withConnection(_ body: @Sendable (BusConnection) async throws -> Vo
     try server.bind()
     var limits = WireLimits()
     limits.keepaliveIdle = .seconds(60)
-    let connection = BusConnection(
+    let connection = try BusConnection(
         transport: try UnixSocket.connect(path: path), side: .connecting, name: "test", router: router(),
         limits: limits, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -128,11 +128,11 @@ private func withConnection(_ body: @Sendable (BusConnection) async throws -> Vo
         let listener = try UnixListener(path: "/tmp/bus-\(UUID().uuidString.prefix(8)).sock")
         defer { listener.stop() }
         for ending in ["closed", "wrong"] {
-            let connection = BusConnection(
+            let connection = try BusConnection(
                 transport: try UnixSocket.connect(path: listener.path), side: .connecting, name: "test",
                 router: BusRouter(), logger: logger)
             connection.start()
-            let peer = try #require(listener.accept())
+            let peer = try #require(try listener.accept())
             let call = Task { () async throws -> Text in
                 try await connection.unary("/t.T/Echo", text(""), options: .streaming)
             }

@@ -1,5 +1,6 @@
 import Bus
 import Foundation
+import Glibc
 import Logging
 import SwiftProtobuf
 import Testing
@@ -13,6 +14,17 @@ private func router() -> BusRouter {
     var router = BusRouter()
     router.unary("/t.T/Echo") { (request: Text, context: CallContext) -> Text in
         text(request.value + (context.metadata["call-id"].map { " " + $0 } ?? ""))
+    }
+    router.unary("/t.T/WhoseCall") { (_: Text, context: CallContext) -> Text in
+        // Also after a wait, which may change the thread.
+        try await Task.sleep(for: .milliseconds(1))
+        return text(CallID.current ?? "nobody's")
+    }
+    router.unary("/t.T/WhoseCallBack") { (_: Text, context: CallContext) -> Text in
+        try await context.caller.unary("/t.T/WhoseCall", text(""), options: .unary)
+    }
+    router.unary("/t.T/Peer") { (_: Text, context: CallContext) -> Text in
+        text("\(context.peer.userID.map { "\($0)" } ?? "?") \(context.peer.processID.map { "\($0)" } ?? "?")")
     }
     router.unary("/t.T/Fail") { (_: Text, _: CallContext) -> Text in throw BusStatus(.notFound, "no such room") }
     router.unary("/t.T/Sleep") { (request: Text, _: CallContext) -> Text in
@@ -61,6 +73,61 @@ private func withServer(_ body: @Sendable (BusClient, BusServer) async throws ->
         let reply: Text = try await client.unary("/t.T/Echo", text("hello"), options: options)
         #expect(reply.value == "hello c-1")
     }
+}
+
+@Test func `the id of a call goes along with all that is called for it, and with nothing else`() async throws {
+    try await withServer { client, _ in
+        for method in ["/t.T/WhoseCall", "/t.T/WhoseCallBack"] {
+            // Often, so that also callers that wait on the socket themselves are among them.
+            for number in 0..<50 {
+                let reply: Text = try await CallID.$current.withValue("c-\(number)") {
+                    try await client.unary(method, text(""), options: .unary)
+                }
+                #expect(reply.value == "c-\(number)")
+            }
+            let reply: Text = try await client.unary(method, text(""), options: .unary)
+            #expect(reply.value == "nobody's")
+        }
+    }
+}
+
+@Test func `the socket is for its owner alone, and the kernel says who calls`() async throws {
+    let path = freshPath()
+    let server = BusServer(addresses: [.unix(path: path)], router: router(), logger: logger)
+    try server.bind()
+    var status = stat()
+    #expect(unsafe stat(path, &status) == 0)
+    #expect(status.st_mode & 0o777 == 0o600)
+    await server.drain()
+
+    try await withServer { client, _ in
+        let reply: Text = try await client.unary("/t.T/Peer", text(""), options: .unary)
+        #expect(reply.value == "\(geteuid()) \(getpid())")
+    }
+}
+
+@Test func `calls that reach nobody leave nothing behind`() async throws {
+    let client = BusClient(addresses: [.unix(path: freshPath())], logger: logger)
+    let run = Task { try await client.run() }
+    await withTaskGroup(of: Void.self) { group in
+        for number in 0..<40 {
+            group.addTask {
+                let options = CallOptions(timeout: .milliseconds(20 + Int64(number)))
+                let reply: Text? = try? await client.unary("/t.T/Echo", text(""), options: options)
+                #expect(reply == nil)
+            }
+        }
+        let taken = Task {
+            let reply: Text? = try? await client.unary("/t.T/Echo", text(""), options: .unary)
+            #expect(reply == nil)
+        }
+        try? await Task.sleep(for: .milliseconds(10))
+        taken.cancel()
+        await taken.value
+    }
+
+    #expect(client.waitingCalls == 0)
+    run.cancel()
 }
 
 @Test func `a handler's status reaches the caller, and an unknown method has its own`() async throws {

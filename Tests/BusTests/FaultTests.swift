@@ -115,6 +115,23 @@ private func stateOfProcess(_ id: Int32) throws -> Substring {
     return status[status.index(after: status.lastIndex(of: ")") ?? status.startIndex)...].drop { $0 == " " }
 }
 
+/// How many files another process may have open.
+private func setFileLimit(_ limit: Int, of process: Int32) throws {
+    let change = Process()
+    change.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+    change.arguments = ["--pid", "\(process)", "--nofile=\(limit):4096"]
+    try change.run()
+    change.waitUntilExit()
+    try #require(change.terminationStatus == 0)
+}
+
+/// What a process has had of processors, in hundredths of a second.
+private func processorTicks(_ id: Int32) throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8)
+    let fields = status[status.index(after: status.lastIndex(of: ")") ?? status.startIndex)...].split(separator: " ")
+    return (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0)
+}
+
 /// Waits until the other end closes while nothing is read, as a peer that hangs would; how long it took.
 private func untilClosed(_ puppet: Puppet) async throws -> Interval {
     let start = MonotonicClock.now
@@ -144,7 +161,7 @@ private func untilClosed(_ puppet: Puppet) async throws -> Interval {
             socket = try? UnixSocket.connect(path: path)
             if socket == nil { try await Task.sleep(for: .milliseconds(5)) }
         }
-        let connection = BusConnection(
+        let connection = try BusConnection(
             transport: try #require(socket), side: .connecting, name: "test", router: BusRouter(), limits: limits,
             logger: logger)
         connection.start()
@@ -166,6 +183,67 @@ private func untilClosed(_ puppet: Puppet) async throws -> Interval {
         #expect(took > .milliseconds(700) && took < .seconds(3), "found dead after \(took)")
         let outcome = await open.result
         #expect(throws: BusStatus.self) { try outcome.get() }
+    }
+
+    @Test func `a server without a free descriptor keeps who is there, and takes others once it has one`() async throws
+    {
+        let path = freshPath()
+        let peer = Process()
+        peer.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appendingPathComponent("BusBench")
+        peer.arguments = ["serve", path]
+        try peer.run()
+        defer { kill(peer.processIdentifier, SIGKILL) }
+        let clients = (0..<12).map { _ in BusClient(addresses: [.unix(path: path)], logger: logger) }
+        let first = Task { try await clients[0].run() }
+        let patient = CallOptions(timeout: .seconds(20))
+        let _: Blob = try await clients[0].unary("/bench.Bench/Echo", Blob(), options: patient)
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(peer.processIdentifier)/fd").count
+
+        // Room for one connection and a half: each has a socket, an epoll instance and an eventfd.
+        try setFileLimit(open + 5, of: peer.processIdentifier)
+        let others = clients.dropFirst().map { client in Task { try await client.run() } }
+        try await Task.sleep(for: .milliseconds(1_000))
+        let busyBefore = try processorTicks(peer.processIdentifier)
+        for _ in 0..<20 {
+            let _: Blob = try await clients[0].unary("/bench.Bench/Echo", Blob(), options: .unary)
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        let busy = try processorTicks(peer.processIdentifier) - busyBefore
+        let isFull = clients.contains { !$0.isConnected }
+        try setFileLimit(1024, of: peer.processIdentifier)
+
+        #expect(isFull)
+        // Of a second and more, in hundredths.
+        #expect(busy < 50, "the server was busy for \(busy) ticks")
+        for client in clients {
+            let _: Blob = try await client.unary("/bench.Bench/Echo", Blob(), options: patient)
+        }
+        for run in [first] + others { run.cancel() }
+    }
+
+    @Test func `a frame that says it is over 4 MiB ends its connection unread, and no other`() async throws {
+        try await withServer(limits: WireLimits()) { _, path in
+            let other = Task { try await callSteadily(path) }
+            for length: UInt32 in [4 << 20 + 1, .max] {
+                var puppet = Puppet(try UnixSocket.connect(path: path), .connecting)
+                _ = try await puppet.write()
+                try puppet.call("/t.T/Hold")
+                let start = puppet.machine.outbound.count
+                FrameHeader(.message, flags: 0, stream: 1, length: 0).write(to: &puppet.machine.outbound)
+                for byte in 0..<4 {
+                    puppet.machine.outbound[start + byte] = UInt8(truncatingIfNeeded: length >> UInt32(24 - 8 * byte))
+                }
+                let before = try residentBytes()
+                _ = try await puppet.write()
+                let isOpen = try await puppet.read()
+
+                #expect(!isOpen)
+                #expect(try residentBytes() - before < 2 << 20)
+            }
+            other.cancel()
+            #expect(try await other.value < .seconds(1))
+        }
     }
 
     @Test func `a frozen peer that thaws in time is kept`() async throws {
@@ -207,6 +285,31 @@ private func untilClosed(_ puppet: Puppet) async throws -> Interval {
             #expect(took > .milliseconds(1900) && took < .seconds(6), "cut after \(took)")
             #expect(grown < 48 << 20, "grown by \(grown) bytes")
             #expect(longest < .seconds(1), "another's call took \(longest)")
+        }
+    }
+
+    @Test func `a connection carries a stream for each room of the fullest node, and each costs little`() async throws {
+        // As many as `max-rooms` of an sfu-node allows.
+        let rooms = 20_000
+        try await withServer(limits: WireLimits()) { _, path in
+            let client = BusClient(addresses: [.unix(path: path)], logger: logger)
+            let run = Task { try await client.run() }
+            defer { run.cancel() }
+            let _: Text = try await client.unary("/t.T/Echo", Text(), options: .unary)
+            let before = try residentBytes()
+            var streams: [BusCall<Text, Text>] = []
+            for _ in 0..<rooms {
+                let call: BusCall<Text, Text> = try await client.bidirectional("/t.T/Hold", options: .streaming)
+                try await call.requests.send(Text())
+                streams.append(call)
+            }
+            // Behind them all.
+            let _: Text = try await client.unary("/t.T/Echo", Text(), options: .unary)
+            let grown = try residentBytes() - before
+
+            // Both ends are in this process.
+            #expect(grown < rooms * 12 << 10, "\(grown / rooms) bytes a stream")
+            withExtendedLifetime(streams) {}
         }
     }
 
@@ -256,11 +359,11 @@ private func untilClosed(_ puppet: Puppet) async throws -> Interval {
         var limits = WireLimits()
         // Not what wakes it.
         limits.keepaliveIdle = .seconds(60)
-        let connection = BusConnection(
+        let connection = try BusConnection(
             transport: try UnixSocket.connect(path: listener.path), side: .connecting, name: "test",
             router: BusRouter(), limits: limits, logger: logger)
         connection.start()
-        var puppet = Puppet(try #require(listener.accept()), .accepting)
+        var puppet = Puppet(try #require(try listener.accept()), .accepting)
         _ = try await puppet.write()
         var call: BusCall<Text, Text>? = try await connection.bidirectional("/t.T/Hold", options: .streaming)
         let isOpened = try await puppet.read { if case .opened = $0 { true } else { false } }
