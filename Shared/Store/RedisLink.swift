@@ -67,7 +67,8 @@ final class RedisLink: Sendable {
     func post(_ words: [RedisArgument]) {
         state.withLock { state in
             guard case .up(let channel) = state.phase else { return }
-            channel.writeAndFlush(RedisCall(words: words, promise: nil), promise: nil)
+            // By the loop's queue, also from the loop's own thread: what is posted first is written first.
+            channel.eventLoop.execute { channel.writeAndFlush(RedisCall(words: words, promise: nil), promise: nil) }
         }
     }
 

@@ -67,10 +67,8 @@ public final class RedisStore: Sendable {
 
     /// Messages of these channels from now on, for as long as the stream is read; see `RedisMessage.resubscribed`.
     public func subscribe(channels: [String]) -> AsyncStream<RedisMessage> {
-        let stream = subscribers.add(Set(channels)) { [news] unwanted in
-            if !unwanted.isEmpty { news.post(["UNSUBSCRIBE"] + unwanted.map { RedisArgument($0) }) }
+        subscribers.add(Set(channels)) { [news] command, channels in
+            news.post([RedisArgument(command)] + channels.map { RedisArgument($0) })
         }
-        news.post(["SUBSCRIBE"] + channels.map { RedisArgument($0) })
-        return stream
     }
 }

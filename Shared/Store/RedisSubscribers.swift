@@ -31,9 +31,10 @@ final class RedisSubscribers: Sendable {
         state.withLock { state in state.subscribers.values.reduce(into: []) { $0.formUnion($1.channels) } }
     }
 
-    /// A new reader; `whenOver` gets the channels that nobody listens to any more once it is gone.
+    /// A new reader. `post` gets `SUBSCRIBE` with its channels now, and `UNSUBSCRIBE` with those that nobody listens to any more
+    /// once it is gone; both under the lock, so that no reader's end takes the channels of another that came just then.
     func add(
-        _ channels: Set<String>, whenOver: @escaping @Sendable (Set<String>) -> Void
+        _ channels: Set<String>, post: @escaping @Sendable (String, Set<String>) -> Void
     ) -> AsyncStream<RedisMessage> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: RedisMessage.self, bufferingPolicy: .bufferingNewest(Self.mostWaiting))
@@ -41,9 +42,10 @@ final class RedisSubscribers: Sendable {
             state.next += 1
             state.subscribers[state.next] = Subscriber(
                 channels: channels, unconfirmed: channels, messages: continuation)
+            post("SUBSCRIBE", channels)
             return state.next
         }
-        continuation.onTermination = { [self] _ in whenOver(remove(number)) }
+        continuation.onTermination = { [self] _ in remove(number, post) }
         return stream
     }
 
@@ -80,10 +82,11 @@ final class RedisSubscribers: Sendable {
         for reader in readers { reader.finish() }
     }
 
-    private func remove(_ number: UInt64) -> Set<String> {
+    private func remove(_ number: UInt64, _ post: (String, Set<String>) -> Void) {
         state.withLock { state in
-            guard let gone = state.subscribers.removeValue(forKey: number) else { return [] }
-            return state.subscribers.values.reduce(into: gone.channels) { $0.subtract($1.channels) }
+            guard let gone = state.subscribers.removeValue(forKey: number) else { return }
+            let unwanted = state.subscribers.values.reduce(into: gone.channels) { $0.subtract($1.channels) }
+            if !unwanted.isEmpty { post("UNSUBSCRIBE", unwanted) }
         }
     }
 }

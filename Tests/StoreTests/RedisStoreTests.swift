@@ -66,6 +66,32 @@ func withStore(
         }
     }
 
+    @Test func `who begins to listen as another ends hears all the same`() async throws {
+        let redis = try RedisServer()
+        try await withStore(redis) { store in
+            var last: Task<Void, Never>?
+            for round in 0..<400 {
+                // Ends on another thread at about the moment when the next begins.
+                last?.cancel()
+                let news = store.subscribe(channels: ["c"])
+                let (confirmed, confirm) = AsyncStream<Void>.makeStream()
+                let (heard, hear) = AsyncStream<Void>.makeStream()
+                last = Task {
+                    for await message in news {
+                        if message == .resubscribed { confirm.yield() }
+                        if message == .message(channel: "c", payload: Array("\(round)".utf8)) { hear.yield() }
+                    }
+                }
+                for await _ in confirmed { break }
+                let listeners = try await store.send(["PUBLISH", "c", "\(round)"])
+                #expect(listeners == .integer(1), "round \(round)")
+                guard listeners == .integer(1) else { break }
+                for await _ in heard { break }
+            }
+            last?.cancel()
+        }
+    }
+
     @Test func `a script runs also where Redis forgot it`() async throws {
         let redis = try RedisServer()
         let script = RedisScript("return {KEYS[1], ARGV[1]}")
