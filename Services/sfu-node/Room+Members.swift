@@ -158,6 +158,7 @@ extension Room {
         guard !isLocked || knows(newcomer.person) else { throw .locked }
         guard mayEnter(newcomer) else { throw .forbidden(why: "nobody invited this person to the call") }
         guard stays.count < limits.members else { throw .membersFull(limit: limits.members) }
+        guard topology != .mesh || stays.count < limits.meshMembers else { throw .meshFull(limit: limits.meshMembers) }
         try requireMayPublish(newcomer.role, media)
         var member = newcomer
         member.media = media

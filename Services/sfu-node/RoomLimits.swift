@@ -6,6 +6,8 @@ package struct RoomLimits: Hashable, Sendable {
     package var rooms = 2_000
     /// Members of one room: every event goes to every member, so work grows with the square.
     package var members = 100
+    /// Members of one room of topology mesh: each sends its picture to each other one, and five times is what a home line carries.
+    package var meshMembers = 6
     /// Invitations remembered in one room, ringing or done; the oldest done one makes place.
     package var invitations = 32
     /// Invitations that may ring in one room at a time.

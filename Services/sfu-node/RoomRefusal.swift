@@ -26,6 +26,8 @@ package enum RoomRefusal: Error, Hashable, Sendable {
     case roomsFull(limit: Int)
     /// The room has as many members as it may.
     case membersFull(limit: Int)
+    /// Everybody sends to everybody here, and that holds for no more.
+    case meshFull(limit: Int)
     /// Too many ring in this room.
     case invitationsFull(limit: Int)
     /// A message's body is too long.
@@ -52,6 +54,7 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .alreadyHere: "already-here"
         case .roomsFull: "rooms-full"
         case .membersFull: "members-full"
+        case .meshFull: "mesh-full"
         case .invitationsFull: "invitations-full"
         case .tooLarge: "too-large"
         case .tooFast: "too-fast"
@@ -76,6 +79,8 @@ package enum RoomRefusal: Error, Hashable, Sendable {
         case .alreadyHere: "that person is in the room already"
         case .roomsFull(let limit): "this node holds \(limit) rooms, its limit"
         case .membersFull(let limit): "the room has \(limit) members, its limit"
+        case .meshFull(let limit):
+            "mesh-full: a room of topology mesh holds \(limit) members; make one of topology sfu for more"
         case .invitationsFull(let limit): "\(limit) people are being rung from this room, its limit"
         case .tooLarge(let bytes, let limit): "the message's body has \(bytes) bytes; \(limit) is the limit"
         case .tooFast: "this member does too much a second: wait a moment"

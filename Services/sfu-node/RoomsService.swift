@@ -1,4 +1,5 @@
 package import Bus
+package import Logging
 package import MediaInterface
 package import Messages
 
@@ -6,9 +7,13 @@ package import Messages
 package struct RoomsService: Roost_Rooms_V1_RoomsService {
     let host: RoomHost
     let media: any RoomMedia
+    let logger: Logger
 
     /// Serves the rooms of `host`; `media` forwards theirs.
-    package init(host: RoomHost, media: any RoomMedia = NoMedia()) {
+    package init(
+        host: RoomHost, media: any RoomMedia = NoMedia(), logger: Logger = Logger(label: "sfu-node")
+    ) {
+        self.logger = logger
         self.host = host
         self.media = media
     }
@@ -19,6 +24,9 @@ package struct RoomsService: Roost_Rooms_V1_RoomsService {
         try await answering { () async throws(RoomRefusal) in
             var response = Roost_Rooms_V1_JoinResponse()
             response.state = Roost_Rooms_V1_RoomState(try await host.join(RoomTable.Join(parsing: request)))
+            logger.debug(
+                "a member joined",
+                metadata: ["room": "\(request.room)", "participant": "\(request.member.memberID)"])
             return response
         }
     }
@@ -151,7 +159,7 @@ extension RoomRefusal {
         case .staleEpoch, .away: .failedPrecondition
         case .forbidden, .locked, .removed: .permissionDenied
         case .alreadyHere: .alreadyExists
-        case .roomsFull, .membersFull, .invitationsFull, .tooFast: .resourceExhausted
+        case .roomsFull, .membersFull, .meshFull, .invitationsFull, .tooFast: .resourceExhausted
         case .draining, .media(.unavailable): .unavailable
         case .media(.invalid): .invalidArgument
         case .media(.stale): .outOfRange

@@ -4,9 +4,9 @@ public import ServiceKit
 
 /// The keys of an sfu-node beside the common ones.
 public enum SFUNodeKeys {
-    /// How many rooms at most.
+    /// How many rooms at most. No more than a registry takes in one heartbeat.
     public static let maxRooms: ConfigurationKey<Int> = .number(
-        "max-rooms", "Rooms this node takes at most.", in: 1...100_000, default: RoomLimits().rooms)
+        "max-rooms", "Rooms this node takes at most.", in: 1...20_000, default: RoomLimits().rooms)
 
     /// How many members in one room at most.
     public static let maxMembers: ConfigurationKey<Int> = .number(

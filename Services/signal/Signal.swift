@@ -6,6 +6,7 @@ import NIOPosix
 public import ServiceKit
 import ServiceLifecycle
 import Store
+import Time
 
 /// Configuration keys of signal.
 public enum SignalKeys {
@@ -29,7 +30,9 @@ public enum SignalKeys {
     static let origins: ConfigurationKey<[String]> = .list(
         "allowed-origins", "Origins of other sites whose pages may connect.", placeholder: "ORIGIN,…")
     static let socketsPerAddress: ConfigurationKey<Int> = .number(
-        "sockets-per-address", "WebSockets at most from one address.", in: 1...100_000, default: 50)
+        "sockets-per-address",
+        "WebSockets at most from one address (IPv6: from one /64); four times as many sign in in half a minute.",
+        in: 1...100_000, default: 50)
     static let guestIceServers: ConfigurationKey<Int> = .number(
         "guest-ice-servers",
         "How often a minute one address may ask for ICE servers without signing in, as /diagnostics does; 0: never.",
@@ -62,6 +65,14 @@ public enum SignalService {
         return id
     }
 
+    /// Four times the sockets of an address at once, and as many again in each half minute that a session may be away: an office
+    /// that comes back from lunch passes, and whoever says hello and drops leaves few sessions behind.
+    private static func signIns(sockets: Int) -> SourceGate {
+        SourceGate(
+            burst: 4 * sockets, oneEach: Interval(nanoseconds: 30_000_000_000 / Int64(4 * sockets)),
+            now: MonotonicClock.now)
+    }
+
     private static func parts(_ context: ServiceContext) async throws -> [any Service] {
         let configuration = context.configuration
         let store = RedisStore(url: try RedisURL(parsing: configuration[SignalKeys.redis]), logger: context.logger)
@@ -70,7 +81,8 @@ public enum SignalService {
             throw ServiceFailure(
                 "signal: registry is not set. Give the registries' bus addresses: --registry unix:PATH,…")
         }
-        let registry = BusClient(addresses: registries, name: context.id, logger: context.logger)
+        let registry = BusClient(
+            addresses: registries, name: context.id, limits: .watchful, logger: context.logger)
         let metrics = SignalMetrics(registry: context.metrics)
         let (events, continuation) = AsyncStream.makeStream(of: SocketEvent.self)
         guard let address = context.busListen.first else { throw ServiceFailure("signal: bus-listen is empty.") }
@@ -80,7 +92,8 @@ public enum SignalService {
                 id: try busID(context), region: context.region, presence: Presence(store: store, address: address),
                 registry: Roost_Registry_V1_RegistryClient(caller: registry), pool: pool, jobs: Jobs(),
                 metrics: metrics,
-                logger: context.logger, sessionLimits: SessionLimits()))
+                logger: context.logger, sessionLimits: SessionLimits(),
+                signIns: signIns(sockets: configuration[SignalKeys.socketsPerAddress])))
         var router = BusRouter()
         router.add(signalPeer: SignalPeer(door: door))
         let server = BusServer(

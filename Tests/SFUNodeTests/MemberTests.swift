@@ -142,6 +142,26 @@ struct MemberTests {
         #expect(try world.join("bob").members.count == 2)
     }
 
+    @Test func `the seventh is not let into a mesh, and into other rooms is`() throws {
+        for topology in [Topology.mesh, .auto, .sfu] {
+            var room = Room(
+                id: try #require(RoomID("r")), epoch: 1, kind: .room, topology: topology, limits: RoomLimits(),
+                now: World().now)
+            for number in 1...7 {
+                let member = RoomMember(
+                    id: try #require(MemberID("m\(number)")), person: try #require(PersonID("p\(number)")),
+                    name: "\(number)", role: .speaker, media: MediaState(), signal: try #require(SignalID("s")),
+                    joined: WallTime(milliseconds: 0))
+                let refused = refusal { () throws(RoomRefusal) in
+                    _ = try room.join(member, media: nil, now: World().now)
+                }
+                #expect(refused == (topology == .mesh && number == 7 ? .meshFull(limit: 6) : nil))
+                // Who is in comes back all the same.
+                if number == 6 { _ = try room.join(member, media: nil, now: World().now) }
+            }
+        }
+    }
+
     @Test func `a draining node makes no room, and serves those it has`() throws {
         var world = World()
         try world.join("ann")

@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import NIOSSL
 import Signal
 import Testing
@@ -105,6 +106,17 @@ func `gzip is sent to who says so`(acceptEncoding: [String], expected: Bool) {
     gate.leave("a")
     #expect(gate.enter("c"))
     #expect(gate.count == 3)
+}
+
+@Test(arguments: [
+    ("192.0.2.1", "192.0.2.1", true), ("192.0.2.1", "192.0.2.2", false), ("::ffff:192.0.2.1", "192.0.2.1", true),
+    ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true), ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+])
+func `the addresses of one host are one source`(one: String, other: String, areSame: Bool) throws {
+    let gate = AddressGate(limit: 1, total: 10)
+
+    #expect(gate.enter(Source.of(try SocketAddress(ipAddress: one, port: 1))))
+    #expect(gate.enter(Source.of(try SocketAddress(ipAddress: other, port: 2))) != areSame)
 }
 
 @Test func `a source asks a few times at once, then at its pace, and takes nothing from another`() {

@@ -1,4 +1,5 @@
 import Bus
+import Logging
 package import Messages
 import Store
 import SwiftProtobuf
@@ -123,6 +124,8 @@ extension Cluster {
         response.placement.epoch = epoch
         response.placement.busAddresses = try Roost_Registry_V1_Node(serializedBytes: info).busAddresses
         view.remember(response.placement)
+        logger.debug(
+            "a room has its place", metadata: ["room": "\(room)", "node": "\(node)", "new": "\(isNew)"])
         if isNew {
             view.placed(on: node)
             await publish(response.placement, released: false)

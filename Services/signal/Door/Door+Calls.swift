@@ -29,7 +29,7 @@ extension Door {
                 .invitation
         } catch {
             // Whoever was in the call before stays in it.
-            if known == nil { await leave(session, room) }
+            if known == nil { try? await leave(session, room) }
             throw error
         }
         ring(invitation, room: room, caller: session, member: stay.member)

@@ -11,6 +11,10 @@ extension Door {
     func signIn(_ socket: Socket, _ id: UInt64, version: UInt64, name: String, key: String) async {
         do {
             guard version == 1 else { throw RequestError(.version, "This signal speaks version 1. Reload the page.") }
+            guard parts.signIns.admits(socket.source, now: MonotonicClock.now) else {
+                throw RequestError(
+                    .tooManySignIns, "Very many sign in from this network just now. Try again in a moment.")
+            }
             guard sessions.count < Self.sessionLimit else { throw RequestError(.unavailable, "This server is full.") }
             let name = try Self.displayName(name)
             let session = Session(
@@ -45,6 +49,8 @@ extension Door {
     }
 
     func refuseEntry(_ socket: Socket, _ id: UInt64, _ error: any Error) {
+        // Going down: the socket is closed next, with the word to try elsewhere.
+        guard !Task.isCancelled else { return }
         let refusal = Self.refusal(error)
         parts.metrics.errors.increment([refusal.code.rawValue])
         socket.send(.entered(false, Answers.error(id, refusal)))

@@ -6,6 +6,9 @@ import Time
 extension Door {
     /// STUN and TURN servers; nil where no registry can be asked in time: a call on one network works without.
     func iceServers(session: String) async -> Roost_Registry_V1_IceServersResponse? {
+        guard CallID.current != nil else {
+            return await CallID.$current.withValue(session) { await iceServers(session: session) }
+        }
         var request = Roost_Registry_V1_IceServersRequest()
         // Not the person's name: user names of TURN travel in the clear.
         request.user = session

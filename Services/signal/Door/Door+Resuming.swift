@@ -9,13 +9,21 @@ extension Door {
 
     /// `resume`: a session of this door, of a living sibling, or of a dead one.
     func resume(_ socket: Socket, _ id: UInt64, token: String, seq: UInt64, rooms: [RoomPosition]) async {
+        let pieces = token.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        guard pieces.count == 2 else { return refuseEntry(socket, id, Self.resumeFailed) }
+        await CallID.$current.withValue(pieces[0]) {
+            await resume(socket, id, session: pieces[0], secret: pieces[1], seq: seq, rooms: rooms)
+        }
+    }
+
+    private func resume(
+        _ socket: Socket, _ id: UInt64, session key: String, secret old: String, seq: UInt64, rooms: [RoomPosition]
+    ) async {
         do {
-            let pieces = token.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-            guard pieces.count == 2 else { throw Self.resumeFailed }
-            let hash = Digest.secretHash(pieces[1])
+            let hash = Digest.secretHash(old)
             let secret = Digest.randomText(length: 22)
             let session: Session
-            if let here = sessions[pieces[0]] {
+            if let here = sessions[key] {
                 guard here.accepts(tokenHash: hash) else { throw Self.resumeFailed }
                 guard here.machine.resumed(after: seq) != nil else { throw Self.resumeFailed }
                 here.isCatchingUp = true
@@ -28,7 +36,7 @@ extension Door {
                 if parts.presence.isReachable { await writeRecord(session) }
             } else {
                 guard !isClosing else { throw RequestError(.unavailable, "This server is closing.") }
-                session = try await takeOver(pieces[0], hash: hash, newHash: Digest.secretHash(secret), seq: seq)
+                session = try await takeOver(key, hash: hash, newHash: Digest.secretHash(secret), seq: seq)
                 enter(session, socket)
             }
             let ice = await iceServers(session: session.id)
@@ -109,6 +117,7 @@ extension Door {
         response.unacknowledged = frames.map { Data($0) }
         session.socket?.send(.cut(.replaced, "This session goes on in another connection."))
         session.socket = nil
+        session.isHandedOver = true
         sessions[session.id] = nil
         forget(session)
         for room in session.stays.keys { dropFromHub(room, session: session.id) }
@@ -120,49 +129,54 @@ extension Door {
     private func returnToRooms(_ session: Session, positions: [RoomPosition]) async {
         let known = Dictionary(positions.map { ($0.room, $0) }, uniquingKeysWith: { first, _ in first })
         for (room, stay) in session.stays {
-            let position = known[room]
-            // What the frames above bring the client to, where another signal had got further than the client had heard.
-            let told = stay.cursor
-            if hubs[room]?.sessions.contains(session.id) ?? false {
-                // The frames above hold what it missed; a page that was loaded anew knows nothing of the room.
-                if position == nil, let hub = hubs[room] {
-                    push(
-                        RoomTexts.roomMessage(hub.replica.state, node: hub.placement.nodeID, recovering: false),
-                        to: session)
-                    stay.cursor = hub.replica.state.seq
-                }
-                continue
-            }
-            do {
-                let state = try await enter(session, room: room, stay: stay, mustExist: true)
-                guard sessions[session.id] === session, session.stays[room] === stay else { continue }
-                stay.isOpen = true
-                if let position, position.epoch == state.epoch, position.seq <= state.seq {
-                    stay.cursor = min(max(position.seq, told), state.seq)
-                    if hubs[room]?.replica.events(after: stay.cursor) != nil {
-                        replay(room, stay, session)
-                    } else if let hub = hubs[room] {
-                        startStream(hub)
-                    }
-                } else if let hub = hubs[room] {
-                    push(
-                        RoomTexts.roomMessage(hub.replica.state, node: hub.placement.nodeID, recovering: false),
-                        to: session)
-                    stay.cursor = hub.replica.state.seq
-                }
-                tellMediaLost(room, epoch: state.epoch, session)
-                resumeRinging(room, session, stay)
-            } catch let status as BusStatus where status.code == .permissionDenied {
-                push(Self.removedEvent(room, stay, name: session.name), to: session)
-                expel(session, from: room)
-            } catch {
-                parts.logger.info("a room could not be resumed", metadata: ["room": "\(room)", "reason": "\(error)"])
-                session.stays[room] = nil
-                push(Self.endedEvent(room, after: position?.seq ?? 0), to: session)
+            await CallID.$current.withValue(room) {
+                await returnTo(room, session, stay, position: known[room])
             }
         }
         setAway(session, false)
         staysChanged(session)
+    }
+
+    private func returnTo(_ room: String, _ session: Session, _ stay: Stay, position: RoomPosition?) async {
+        // What the frames above bring the client to, where another signal had got further than the client had heard.
+        let told = stay.cursor
+        if hubs[room]?.sessions.contains(session.id) ?? false {
+            // The frames above hold what it missed; a page that was loaded anew knows nothing of the room.
+            if position == nil, let hub = hubs[room] {
+                push(
+                    RoomTexts.roomMessage(hub.replica.state, node: hub.placement.nodeID, recovering: false),
+                    to: session)
+                stay.cursor = hub.replica.state.seq
+            }
+            return
+        }
+        do {
+            let state = try await enter(session, room: room, stay: stay, mustExist: true)
+            guard sessions[session.id] === session, session.stays[room] === stay else { return }
+            stay.isOpen = true
+            if let position, position.epoch == state.epoch, position.seq <= state.seq {
+                stay.cursor = min(max(position.seq, told), state.seq)
+                if hubs[room]?.replica.events(after: stay.cursor) != nil {
+                    replay(room, stay, session)
+                } else if let hub = hubs[room] {
+                    startStream(hub)
+                }
+            } else if let hub = hubs[room] {
+                push(
+                    RoomTexts.roomMessage(hub.replica.state, node: hub.placement.nodeID, recovering: false),
+                    to: session)
+                stay.cursor = hub.replica.state.seq
+            }
+            tellMediaLost(room, epoch: state.epoch, session)
+            resumeRinging(room, session, stay)
+        } catch let status as BusStatus where status.code == .permissionDenied {
+            push(Self.removedEvent(room, stay, name: session.name), to: session)
+            expel(session, from: room)
+        } catch {
+            parts.logger.info("a room could not be resumed", metadata: ["room": "\(room)", "reason": "\(error)"])
+            session.stays[room] = nil
+            push(Self.endedEvent(room, after: position?.seq ?? 0), to: session)
+        }
     }
 
     /// Tells a client that a room is over, when its node can no longer do so.

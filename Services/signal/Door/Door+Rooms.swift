@@ -60,6 +60,8 @@ extension Door {
                 }
                 let state = try await rooms(placement).join(request, options: Self.tryFor).state
                 guard sessions[session.id] === session else {
+                    // Where it went on, its client asks for the same again: the member is the same, and may be in already.
+                    guard !session.isHandedOver else { throw RequestError(.gone, "This session goes on elsewhere.") }
                     await leaveNode(room, member: stay.member, reason: .gone, placement: placement)
                     throw RequestError(.gone, "This session is over.")
                 }
@@ -102,6 +104,10 @@ extension Door {
     func onNode<Reply: Sendable>(
         _ room: String, _ body: @Sendable (Roost_Rooms_V1_RoomsClient) async throws(BusStatus) -> Reply
     ) async throws -> Reply {
+        // Not every way here begins with a request: a socket may have ended, or a session.
+        guard CallID.current == room else {
+            return try await CallID.$current.withValue(room) { try await onNode(room, body) }
+        }
         let deadline = MonotonicClock.now + Self.patience
         var strangeUntil: Instant?
         while true {
@@ -125,11 +131,16 @@ extension Door {
     }
 
     /// `leave`.
-    func leave(_ session: Session, _ room: String) async {
+    func leave(_ session: Session, _ room: String) async throws {
         guard let stay = session.stays.removeValue(forKey: room) else { return }
         staysChanged(session)
         dropRing(room, byCaller: stay.member)
         await leaveNode(room, member: stay.member, reason: .hungUp)
+        guard !Task.isCancelled else {
+            // The node may not have heard of it: where the client resumes, it leaves again.
+            if session.stays[room] == nil { session.stays[room] = stay }
+            throw CancellationError()
+        }
         if session.stays[room] == nil { dropFromHub(room, session: session.id) }
     }
 

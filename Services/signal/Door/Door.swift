@@ -16,6 +16,8 @@ struct DoorParts: Sendable {
     let metrics: SignalMetrics
     let logger: Logger
     let sessionLimits: SessionLimits
+    /// How often one source may sign in: a session outlives its socket for 30 s.
+    let signIns: SourceGate
 }
 
 /// Everybody who is at this signal's door: sessions, the rooms they are in, who is rung.
@@ -108,8 +110,13 @@ actor Door {
         while let session = sessions[sessionID], let (id, request) = session.queues[room]?.first {
             let answer: [UInt8]
             do {
-                answer = try await perform(request, id, session)
+                answer = try await CallID.$current.withValue(room.isEmpty ? sessionID : room) {
+                    parts.logger.debug("a request", metadata: ["room": "\(room)", "request": "\(request.type)"])
+                    return try await perform(request, id, session)
+                }
             } catch {
+                // Going down: nobody knows how it went, and where its client resumes it is said again.
+                guard !Task.isCancelled else { return }
                 let refusal = Self.refusal(error)
                 parts.metrics.errors.increment([refusal.code.rawValue])
                 // Whoever is told "try again" met a fault of ours.
@@ -142,7 +149,7 @@ actor Door {
             return try await join(session, id, room: room, media: media, isCall: isCall, topology: topology)
         case .answer(let room, let busy): return try await answer(session, id, room: room, busy: busy)
         case .leave(let room):
-            await leave(session, room)
+            try await leave(session, room)
             return Answers.ok(id)
         case .update(let room, let media): return try await update(session, id, room: room, media: media)
         case .send(let room, let to, let type, let body):
@@ -170,6 +177,9 @@ actor Door {
             case .permissionDenied: denial(status.message)
             case .outOfRange: RequestError(.stale, "This is older than what the node knows: \(status.message).")
             case .unimplemented: RequestError(.unavailable, "This cannot be done here: \(status.message).")
+            case .resourceExhausted where status.message.hasPrefix("mesh-full:"):
+                RequestError(
+                    .meshFull, "This room is full: all in it are connected to each other. Make one of topology sfu.")
             case .resourceExhausted: RequestError(.tooMany, "That was too much at once: \(status.message)")
             case .invalidArgument: RequestError(.badRequest, "This request is not as agreed: \(status.message)")
             default: RequestError(.unavailable, "The room cannot be reached just now. Try again in a moment.")

@@ -1,3 +1,5 @@
+import Bus
+
 /// Starts work from synchronous code; all of it belongs to `run`, and ends with it.
 final class Jobs: Sendable {
     typealias Job = @Sendable () async -> Void
@@ -6,8 +8,14 @@ final class Jobs: Sendable {
 
     init() { (stream, continuation) = AsyncStream.makeStream() }
 
-    /// Starts a job. Bounded by what asks for it: requests open at once, rooms, sessions.
-    func start(_ job: @escaping Job) { continuation.yield(job) }
+    /// Starts a job, under the call id of who asks for it. Bounded by what asks: requests open at once, rooms, sessions.
+    func start(_ job: @escaping Job) {
+        if let id = CallID.current {
+            continuation.yield { await CallID.$current.withValue(id) { await job() } }
+        } else {
+            continuation.yield(job)
+        }
+    }
 
     /// Runs jobs until cancelled.
     func run() async {

@@ -50,6 +50,8 @@ final class Session {
     var socket: Socket?
     /// A resume is being answered: messages are kept, for they would overtake the answer and what was missed.
     var isCatchingUp = false
+    /// Another signal goes on with it: what it has begun here must not undo what it does there.
+    var isHandedOver = false
     var stays: [String: Stay] = [:]
     /// Requests waiting for their room's earlier ones.
     var queues: [String: [(id: UInt64, request: ClientRequest)]] = [:]

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts connections by remote address, so that one address cannot take them all.
+/// Counts connections by source (see `Source`), so that one cannot take them all.
 package final class AddressGate: Sendable {
     private let limit: Int
     private let total: Int

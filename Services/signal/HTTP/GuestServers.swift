@@ -1,5 +1,4 @@
 import Bus
-import Glibc
 import Messages
 import NIOCore
 import ServiceKit
@@ -38,7 +37,7 @@ struct GuestServers: Sendable {
     /// Asks a registry, in the name of the address: quotas of a user hold for all guests behind it.
     func ask(from address: SocketAddress?) async -> Answer {
         guard let gate else { return .off }
-        let source = Self.source(of: address)
+        let source = Source.of(address)
         guard gate.admits(source, now: MonotonicClock.now) else { return .tooOften }
         var request = Roost_Registry_V1_IceServersRequest()
         request.user = "guest-\(Digest.short(source, length: 12))"
@@ -52,15 +51,5 @@ struct GuestServers: Sendable {
                 Answers.iceServers(reply.servers, into: &writer)
                 writer.field("iceSeconds", reply.lifetimeS)
             })
-    }
-
-    /// An IPv4 address, or the network of an IPv6 one: a host has all the addresses of its /64 (RFC 4291 §2.5.4).
-    static func source(of address: SocketAddress?) -> String {
-        guard let address else { return "unknown" }
-        guard case .v6(let v6) = address, let text = address.ipAddress else { return address.ipAddress ?? "unknown" }
-        let bytes = unsafe withUnsafeBytes(of: v6.address.sin6_addr) { unsafe Array($0) }
-        let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
-        if isMapped, let v4 = text.split(separator: ":").last { return String(v4) }
-        return bytes[..<8].map { String($0, radix: 16) }.joined(separator: ".")
     }
 }

@@ -26,6 +26,8 @@ enum SocketEvent: Sendable {
 struct Socket: Sendable {
     let id: UInt64
     let channel: any Channel
+    /// See `Source`.
+    let source: String
 
     func send(_ command: SocketCommand) { channel.writeAndFlush(command, promise: nil) }
 }
@@ -64,7 +66,8 @@ final class SocketHandler: ChannelDuplexHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        events.yield(.opened(Socket(id: id, channel: context.channel)))
+        let source = Source.of(context.channel.remoteAddress)
+        events.yield(.opened(Socket(id: id, channel: context.channel, source: source)))
         schedule(context)
     }
 

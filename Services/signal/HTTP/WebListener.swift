@@ -14,7 +14,7 @@ struct WebParts: Sendable {
     let limits: ConnectionLimits
     let metrics: SignalMetrics
     let events: AsyncStream<SocketEvent>.Continuation
-    /// All connections of an address: a browser opens six for pages beside its sockets.
+    /// All connections of a source: a browser opens six for pages beside its sockets.
     let connections: AddressGate
     /// Its WebSockets.
     let sockets: AddressGate
@@ -45,12 +45,12 @@ struct WebListener: Sendable {
     }
 
     private func configure(_ channel: any Channel, _ certificates: Certificates?) throws {
-        let remote = channel.remoteAddress?.ipAddress ?? "unknown"
-        guard parts.connections.enter(remote) else {
+        let source = Source.of(channel.remoteAddress)
+        guard parts.connections.enter(source) else {
             parts.metrics.errors.increment([ErrorCode.tooManySockets.rawValue])
             throw ChannelError.operationUnsupported
         }
-        channel.closeFuture.whenComplete { [connections = parts.connections] _ in connections.leave(remote) }
+        channel.closeFuture.whenComplete { [connections = parts.connections] _ in connections.leave(source) }
         let pipeline = channel.pipeline.syncOperations
         if let certificates { try pipeline.addHandler(NIOSSLServerHandler(context: certificates.current)) }
         let page = PageHandler(site: parts.site, allowedOrigins: parts.allowedOrigins, guests: parts.guests)
@@ -63,7 +63,7 @@ struct WebListener: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     pipeline.removeHandler(leaving.value, promise: nil)
-                    try Self.open(channel, remote, parts)
+                    try Self.open(channel, source, parts)
                 }
             })
         try pipeline.configureHTTPServerPipeline(
@@ -81,7 +81,7 @@ struct WebListener: Sendable {
         return ["Sec-WebSocket-Protocol": "roost.1"]
     }
 
-    private static func open(_ channel: any Channel, _ remote: String, _ parts: WebParts) throws {
+    private static func open(_ channel: any Channel, _ source: String, _ parts: WebParts) throws {
         let pipeline = channel.pipeline.syncOperations
         let id = nextID.wrappingAdd(1, ordering: .relaxed).oldValue
         try pipeline.addHandler(
@@ -90,12 +90,12 @@ struct WebListener: Sendable {
                 maxAccumulatedFrameSize: SocketHandler.messageLimit + 1))
         let handler = SocketHandler(id: id, events: parts.events, limits: parts.limits, metrics: parts.metrics)
         try pipeline.addHandler(handler)
-        guard parts.sockets.enter(remote) else {
+        guard parts.sockets.enter(source) else {
             channel.writeAndFlush(
                 SocketCommand.cut(.tooManySockets, "Too many connections from this address. Close some tabs."),
                 promise: nil)
             return
         }
-        channel.closeFuture.whenComplete { [sockets = parts.sockets] _ in sockets.leave(remote) }
+        channel.closeFuture.whenComplete { [sockets = parts.sockets] _ in sockets.leave(source) }
     }
 }

@@ -14,6 +14,8 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case locked
     case removed
     case tooMany = "too-many"
+    case tooManySignIns = "too-many-sign-ins"
+    case meshFull = "mesh-full"
     case stale
     // Cuts: the socket closes after these.
     case flood

@@ -4,7 +4,7 @@
 export class RoostError extends Error {
   /**
    * From signal: `name-taken`, `name-invalid`, `version`, `unavailable`, `not-found`, `self`, `busy-self`, `gone`, …
-   * In rooms: `bad-room`, `bad-topology`, `locked`, `removed`, `not-allowed`, `too-many`.
+   * In rooms: `bad-room`, `bad-topology`, `locked`, `removed`, `not-allowed`, `too-many`, `mesh-full`.
    * From here: `signed-out`, `session-lost`, `timeout`, `no-ring`, `no-call`, `screen-unsupported`, `screen-refused`, `screen-failed`.
    */
   readonly code: string;
@@ -419,7 +419,7 @@ export class Roost extends EventTarget {
   readonly dominant: string | null;
   readonly local: LocalMedia;
 
-  /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`. Waits while the network is away. */
+  /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`, `too-many-sign-ins`. Waits while the network is away. */
   signIn(name: string): Promise<void>;
   /**
    * Takes up the session, and the call, of this tab before it was reloaded. False if there is none, or none of this name, nor one that

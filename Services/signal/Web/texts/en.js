@@ -31,6 +31,7 @@ export default {
     "name-invalid": "That name cannot be used. Use 1 to 40 visible characters.",
     unavailable: "The server cannot sign anyone in right now: a part of it is away. Try again in a moment.",
     version: "This page is older than the server. Reload it.",
+    "too-many-sign-ins": "Very many people sign in from your network just now. Try again in a moment.",
     other: "Signing in did not work. Try again in a moment.",
     suggestion: (name) => `Use “${name}”`,
     waiting: "The server does not answer yet. Trying again…",

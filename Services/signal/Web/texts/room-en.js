@@ -28,6 +28,7 @@ export default {
     unavailable: "No server can take this room right now. Try again in a moment.",
     timeout: "The server did not answer. Try again in a moment.",
     "too-many": "This room is full.",
+    "mesh-full": "This room is full: in it everybody is connected straight to everybody else, six people at most. For more, open a room of another name without “topology=mesh” in its address.",
     "not-allowed": "You may not enter this room.",
     other: "Entering did not work. Try again in a moment.",
   },

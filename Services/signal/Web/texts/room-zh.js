@@ -27,6 +27,7 @@ export default {
     unavailable: "目前没有服务器能承接此房间，请稍后再试。",
     timeout: "服务器没有应答，请稍后再试。",
     "too-many": "房间已满。",
+    "mesh-full": "房间已满：这个房间里所有人彼此直接连接，最多六人。人更多时，请用另一个名字打开房间，地址中不要带“topology=mesh”。",
     "not-allowed": "你不能进入此房间。",
     other: "进入失败，请稍后再试。",
   },

@@ -31,6 +31,7 @@ export default {
     "name-invalid": "这个名字不能用。请输入 1 到 40 个可见字符。",
     unavailable: "服务器有一部分暂时不可用，现在无法登录。请稍后再试。",
     version: "这个页面比服务器旧，请刷新。",
+    "too-many-sign-ins": "目前从你的网络登录的人太多，请稍后再试。",
     other: "登录没有成功，请稍后再试。",
     suggestion: (name) => `使用“${name}”`,
     waiting: "服务器还没有回应，正在重试…",
