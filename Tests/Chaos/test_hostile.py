@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from calls import call, media_goes_on, sees_picture
+from cluster import Cluster
 from waiting import NeverCame, wait_until
 from wire import Refused, Wire, new_key, room_id, unique
 
@@ -320,7 +321,7 @@ def test_a_flood_of_new_sockets_is_refused_and_harms_nobody(cluster, witness):
 
 
 def test_a_reader_that_stops_reading_is_cut_and_the_rest_is_not_kept_waiting(cluster, witness):
-    """Eve is in a call and reads nothing while Fay sends her as much as may be sent."""
+    """Eve is in a call and reads nothing while Fay sends her as much as may be sent: Eve is told why she is cut, Fay that she left."""
     fay = Wire(cluster.url()).hello(unique("Fay"))
     eve = Wire(cluster.url()).hello(unique("Eve"))
     try:
@@ -329,18 +330,44 @@ def test_a_reader_that_stops_reading_is_cut_and_the_rest_is_not_kept_waiting(clu
         eve.hear("ring", room=room)
         eve.ask("join", room=room, kind="call", topology="auto", media=MEDIA)
         body = "x" * 50_000
-        end = time.monotonic() + 12
-        while time.monotonic() < end:
+        sent = 0
+        end = time.monotonic() + 20
+        while time.monotonic() < end and not any(m["type"] == "event" and m["kind"] == "left" for m in fay.heard):
             try:
                 fay.ask("send", timeout=5, room=room, to=None, message={"type": "chat", "body": body})
+                sent += len(body)
             except (Refused, NeverCame):
                 time.sleep(0.2)
-            if fay.closed:
-                break
-        # Whether cut or not by now: signal's memory is bounded, and the two witnesses talked all the while.
+        assert fay.hear("event", room=room, kind="left")["reason"] == "gone"
+        # What a session may keep for a client, and the sockets' buffers.
+        assert sent < 24 << 20, f"cut after {sent >> 20} MiB"
+        cut(eve, "slow-reader")
     finally:
         fay.close()
         eve.vanish()
+
+
+def test_a_source_that_signs_in_and_drops_all_the_time_is_told_to_wait(monkeypatch):
+    """Each hello leaves a session for half a minute: one address may not fill the table of all."""
+    monkeypatch.setenv("ROOST_SOCKETS_PER_ADDRESS", "5")
+    with Cluster() as cluster:
+        codes = []
+        for _ in range(40):
+            client = Wire(cluster.url())
+            try:
+                client.hello(unique("Eve"))
+                codes.append("ok")
+            except Refused as refused:
+                codes.append(refused.code)
+            client.vanish()
+        assert codes[:20] == ["ok"] * 20 and set(codes[25:]) >= {"too-many-sign-ins"}, codes
+
+        def again() -> bool:
+            with Wire(cluster.url()) as client:
+                client.hello(unique("Fay"))
+                return True
+
+        wait_until(again, "somebody may sign in again", 20, every=0.5)
 
 
 def test_a_broken_frame_and_half_a_handshake_harm_nobody(cluster, witness):
