@@ -1,5 +1,6 @@
 import Addresses
 import Logging
+import PacketIO
 import STUN
 import ServiceKit
 import Synchronization
@@ -89,10 +90,12 @@ final class TurnSettings: Sendable {
         configuration.userBandwidth = keys[TurnKeys.userBandwidth] / 8
         configuration.totalBandwidth = keys[TurnKeys.totalBandwidth] / 8
         configuration.answersPerSecond = keys[TurnKeys.rate]
+        let externals = externals(keys[TurnKeys.externalAddress], relayAddresses)
         configuration.policy = PeerPolicy(
             allowed: keys[TurnKeys.allowPeer].compactMap { AddressRange($0) },
-            denied: keys[TurnKeys.denyPeer].compactMap { AddressRange($0) }, services: services)
-        configuration.externalAddresses = externals(keys[TurnKeys.externalAddress], relayAddresses)
+            denied: keys[TurnKeys.denyPeer].compactMap { AddressRange($0) }, services: services,
+            own: hostAddresses() + relayAddresses + externals.map(\.advertised))
+        configuration.externalAddresses = externals
         return configuration
     }
 

@@ -3,8 +3,9 @@ public import Addresses
 /// Which peers a client may reach: pure, and asked when a permission or a channel is made, not for each packet.
 ///
 /// In order: a denied range refuses. An allowed range allows. A service of the cluster is refused. An exact peer is allowed.
-/// A range of `RefusedRanges` is refused. All else is allowed. An IPv6 address that holds an IPv4 address (IPv4-mapped,
-/// IPv4-compatible, 6to4, Teredo, NAT64) is judged as both.
+/// A range of `RefusedRanges`, and any address of this host, is refused: from inside, its every port would be reached past the
+/// host's firewall. All else is allowed. An IPv6 address that holds an IPv4 address (IPv4-mapped, IPv4-compatible, 6to4,
+/// Teredo, NAT64) is judged as both.
 public struct PeerPolicy: Sendable {
     /// Why a peer is refused.
     public enum Refusal: Sendable {
@@ -12,7 +13,7 @@ public struct PeerPolicy: Sendable {
         case denied
         /// It is a service of the cluster.
         case service
-        /// It is in a range that is refused unless allowed.
+        /// It is in a range that is refused unless allowed, or an address of this host.
         case range
         /// Port 0 is nobody's.
         case port
@@ -31,20 +32,23 @@ public struct PeerPolicy: Sendable {
     private let allowed: [AddressRange]
     private let denied: [AddressRange]
     private let services: ExactPeers
+    private let own: ExactPeers
     private var allowedPeers: ExactPeers
 
     /// - Parameters:
     ///   - allowed: beats all but `denied`.
     ///   - denied: beats all.
     ///   - services: the cluster's own addresses (Redis, bus, admin), wherever they are.
+    ///   - own: the host's addresses, and those that a NAT gives it: refused as `RefusedRanges` are.
     ///   - allowedPeers: the registry's exact list; beats the refused ranges and nothing else.
     public init(
-        allowed: [AddressRange] = [], denied: [AddressRange] = [], services: [PeerRange] = [],
+        allowed: [AddressRange] = [], denied: [AddressRange] = [], services: [PeerRange] = [], own: [IPAddress] = [],
         allowedPeers: [PeerRange] = []
     ) {
         self.allowed = allowed
         self.denied = denied
         self.services = ExactPeers(services)
+        self.own = ExactPeers(own.map { PeerRange(address: $0) })
         self.allowedPeers = ExactPeers(allowedPeers)
     }
 
@@ -54,8 +58,8 @@ public struct PeerPolicy: Sendable {
     /// Takes over the exact list of another policy.
     mutating func setAllowedPeers(of other: PeerPolicy) { allowedPeers = other.allowedPeers }
 
-    /// Why a peer is refused; nil if it is allowed.
-    public func refusal(of peer: Endpoint) -> Refusal? {
+    /// Why a peer is refused; nil if it is allowed. `isOwn` says that its address is this host's, beside those named before.
+    public func refusal(of peer: Endpoint, isOwn: Bool = false) -> Refusal? {
         guard peer.port != 0 else { return .port }
         let (address, forms) = (peer.address, PeerPolicy.forms(of: peer.address))
         if holds(denied, address, forms) { return .denied }
@@ -63,11 +67,11 @@ public struct PeerPolicy: Sendable {
         if services.contain(address, peer.port) { return .service }
         for form in forms where services.contain(form, peer.port) { return .service }
         if allowedPeers.contain(address, peer.port) { return nil }
-        return RefusedRanges.contains(address) ? .range : nil
+        return isOwn || isRefused(address, forms) ? .range : nil
     }
 
     /// What holds for an address, whatever the port: for permissions (RFC 8656 §9 has them for addresses alone).
-    public func verdict(on address: IPAddress) -> AddressVerdict {
+    public func verdict(on address: IPAddress, isOwn: Bool = false) -> AddressVerdict {
         let forms = PeerPolicy.forms(of: address)
         if holds(denied, address, forms) { return .refused(.denied) }
         if holds(allowed, address, forms) { return .allowed }
@@ -79,13 +83,21 @@ public struct PeerPolicy: Sendable {
             case .none: break
             }
         }
+        let isRefused = isOwn || isRefused(address, forms)
         switch allowedPeers.coverage(of: address) {
         case .whole: return dependsOnPort ? .byPort : .allowed
-        case .some where RefusedRanges.contains(address): return .byPort
+        case .some where isRefused: return .byPort
         case .some, .none: break
         }
-        if RefusedRanges.contains(address) { return .refused(.range) }
+        if isRefused { return .refused(.range) }
         return dependsOnPort ? .byPort : .allowed
+    }
+
+    /// Whether an address is refused unless allowed.
+    private func isRefused(_ address: IPAddress, _ forms: [IPAddress]) -> Bool {
+        if RefusedRanges.contains(address) || own.coverage(of: address) == .whole { return true }
+        for form in forms where own.coverage(of: form) == .whole { return true }
+        return false
     }
 
     private func holds(_ ranges: [AddressRange], _ address: IPAddress, _ forms: [IPAddress]) -> Bool {

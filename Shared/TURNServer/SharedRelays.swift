@@ -4,7 +4,8 @@ internal import Synchronization
 /// Where the relays of all workers of a process are, as peers see them: clients of one may reach those of another, wherever
 /// these addresses lie, and nothing beside them.
 ///
-/// Behind a lock: asked when a permission or a channel is made, and for data that needs its port looked at.
+/// Behind a lock: asked when a permission or a channel is made, for data that needs its port looked at, and for data to an own
+/// address where this worker has no relay.
 final class SharedRelays: Sendable {
     private struct State {
         var endpoints: Set<Endpoint> = []

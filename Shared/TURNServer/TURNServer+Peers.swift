@@ -98,13 +98,15 @@ extension TURNServer {
 
     /// The policy's verdict; but this process's own relays are nobody's private services, wherever they are.
     func verdict(on address: IPAddress) -> PeerPolicy.AddressVerdict {
-        let verdict = configuration.policy.verdict(on: address)
+        let verdict = configuration.policy.verdict(on: address, isOwn: table.isOwn(address))
         return verdict == .refused(.range) && limits.relays.hasAny(on: address) ? .byPort : verdict
     }
 
-    /// Why a peer is refused; nil if it is allowed. Asked for each packet only where `verdict` says `byPort`.
+    /// Why a peer is refused; nil if it is allowed. Asked for each packet only where `verdict` says `byPort`, and for a relay
+    /// that another worker may have.
     func refusal(of peer: Endpoint) -> PeerPolicy.Refusal? {
-        guard let refusal = configuration.policy.refusal(of: peer) else { return nil }
+        let isOwn = table.isOwn(peer.address)
+        guard let refusal = configuration.policy.refusal(of: peer, isOwn: isOwn) else { return nil }
         return refusal == .range && limits.relays.hasOne(at: peer) ? nil : refusal
     }
 }

@@ -99,24 +99,32 @@ extension TURNServer {
     ) -> TURNAction {
         let relay = table.allocations.rows[allocation].relay(peer.address.family)
         guard relay >= 0 else { return drop(.noPermission) }
+        var destination = peer
+        var other: Int?
+        if isOwn {
+            other = table.relay(at: peer)
+            if other == nil {
+                // The relay that the peer was let in for may be gone by now, and its port another program's.
+                guard let place = outside(peer) else { return drop(.refusedPeer) }
+                destination = place
+            }
+        }
         let user = Int(table.allocations.rows[allocation].user)
         if isCapped, let reason = spend(payload.count, of: user, now: now) { return drop(reason) }
         table.allocations.rows[allocation].toPeers.add(payload.count)
         counters.toPeers.add(payload.count)
-        var destination = peer
-        if isOwn {
-            if let other = table.relay(at: peer) {
-                return turnAround(payload, from: Int(relay), to: other, now: now, output: &output)
-            }
-            // It may be another worker's: then its socket is where it is bound.
-            if isMapped {
-                destination = Endpoint(address: configuration.local(peer.address), port: peer.port)
-            }
-        }
+        if let other { return turnAround(payload, from: Int(relay), to: other, now: now, output: &output) }
         return .toPeer(
             TURNAction.ToPeer(
                 relay: RelayID(Int(relay)), peer: destination, start: Int32(truncatingIfNeeded: payload.lowerBound),
                 end: Int32(truncatingIfNeeded: payload.upperBound), dontFragment: dontFragment))
+    }
+
+    /// Where a peer on an own address is that is no relay of this machine; nil if nobody may go there. Another worker's relay is
+    /// where it is bound; what is allowed by itself is where it says, never at the host's address behind the NAT.
+    private func outside(_ peer: Endpoint) -> Endpoint? {
+        guard limits.relays.hasOne(at: peer) else { return refusal(of: peer) == nil ? peer : nil }
+        return isMapped ? Endpoint(address: configuration.local(peer.address), port: peer.port) : peer
     }
 
     /// The peer is another client's relay: its packet need not see the kernel in between.
