@@ -231,9 +231,12 @@ struct TurnLane: ~Copyable {
         }
     }
 
-    private func reply(_ flow: Flow, _ length: Int, _ out: inout LoopIO) {
+    private mutating func reply(_ flow: Flow, _ length: Int, _ out: inout LoopIO) {
         if flow.isStream {
-            _ = out.write(stream: StreamID(flow.id)) { output in put(length, to: &output) }
+            let stream = StreamID(flow.id)
+            _ = out.write(stream: stream) { output in put(length, to: &output) }
+            // An allocation begins and ends with an answer. Of one that just expired the client does not know either.
+            out.vouch(for: stream, server.isServing(flow))
         } else {
             out.append(socket: SocketID(flow.id), from: flow.server.address, to: flow.client) { output in
                 put(length, to: &output)

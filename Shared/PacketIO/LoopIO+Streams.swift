@@ -45,6 +45,9 @@ extension LoopIO {
     /// How many bytes wait for a stream's peer.
     public func backlog(_ stream: StreamID) -> Int { streams.backlog(stream) }
 
+    /// Says whether the worker knows a stream's peer, where `StreamLimits.hasStrangers`.
+    public mutating func vouch(for stream: StreamID, _ isKnown: Bool) { streams.vouch(for: stream, isKnown) }
+
     /// Closes a stream, once what waits for its peer has left, or after `StreamLimits.closeDeadline`. Nothing more comes from
     /// it, and its index is not used again before it is gone.
     public mutating func close(stream: StreamID) { streams.close(stream) }

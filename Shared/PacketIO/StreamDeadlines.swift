@@ -7,6 +7,8 @@ enum DeadlineList: Int {
     case opening
     /// To bring another.
     case idle
+    /// To bring another, if it is a stranger.
+    case waiting
     /// To take what waits for it.
     case stalled
     /// To go.
@@ -17,8 +19,8 @@ enum DeadlineList: Int {
 
 /// The ends of the lists, and how many are opening.
 struct DeadlineLists {
-    var first: [4 of Int32] = [-1, -1, -1, -1]
-    var last: [4 of Int32] = [-1, -1, -1, -1]
+    var first: [5 of Int32] = [-1, -1, -1, -1, -1]
+    var last: [5 of Int32] = [-1, -1, -1, -1, -1]
     var openingCount = 0
 }
 
@@ -28,6 +30,7 @@ extension StreamTable {
         switch list {
         case .opening: limits.openingDeadline.nanoseconds
         case .idle: limits.idleDeadline.nanoseconds
+        case .waiting: limits.strangerIdleDeadline.nanoseconds
         case .stalled: limits.stallDeadline.nanoseconds
         case .closing: limits.closeDeadline.nanoseconds
         case .none: .max
@@ -54,7 +57,7 @@ extension StreamTable {
         if unsafe slots[index].backlog.count > 0 {
             if unsafe slots[index].list != .stalled { schedule(index, .stalled) }
         } else if unsafe slots[index].isHeard {
-            schedule(index, .idle)
+            schedule(index, unsafe slots[index].isKnown ? .idle : .waiting)
         } else if unsafe slots[index].list != .opening {
             schedule(index, .opening)
         }
@@ -74,7 +77,7 @@ extension StreamTable {
     /// When the next stream's time is over.
     var nextDeadline: Int64 {
         var earliest = Int64.max
-        for list in 0..<4 where lists.first[list] >= 0 {
+        for list in 0..<DeadlineList.none.rawValue where lists.first[list] >= 0 {
             earliest = min(earliest, unsafe slots[Int(lists.first[list])].deadline)
         }
         return earliest
@@ -85,7 +88,7 @@ extension StreamTable {
 
     /// A stream whose time is over, and which.
     func expired() -> (index: Int, list: DeadlineList)? {
-        for list in 0..<4 where lists.first[list] >= 0 {
+        for list in 0..<DeadlineList.none.rawValue where lists.first[list] >= 0 {
             let index = Int(lists.first[list])
             if unsafe slots[index].deadline <= now { return unsafe (index, slots[index].list) }
         }

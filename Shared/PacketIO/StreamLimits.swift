@@ -18,6 +18,19 @@ public struct StreamLimits: Sendable {
     public var closeDeadline = Interval.seconds(5)
     /// What may wait for one peer: at 2 Mbit/s, a second of video.
     public var sendBufferBytes = 256 << 10
+    /// What may be held for all of them together, messages in the making included; with more each is treated as a stranger in
+    /// this. Some hundred slow receivers of video, of which a healthy server has a handful at a time.
+    public var totalBufferBytes = 128 << 20
+
+    /// Whether the worker says by `LoopIO.vouch` which streams it knows. Until then each is a stranger: anyone can have
+    /// thousands of those, so that each must cost little.
+    public var hasStrangers = false
+    /// What may wait for a stranger, and how long a message of one may be: some ten times what one needs for signing in.
+    public var strangerBufferBytes = 4 << 10
+    /// What may be held for all strangers together; with more, one gets no answer while another waits for it.
+    public var strangersBufferBytes = 8 << 20
+    /// Between two messages of a stranger. From a connection to an allocation it is some round trips.
+    public var strangerIdleDeadline = Interval.seconds(60)
 
     /// The defaults above.
     public init() {}

@@ -51,6 +51,7 @@ extension StreamTable {
             slot.descriptor = stream
             slot.listener = UInt16(listener)
             slot.mayBeTLS = mayBeTLS
+            slot.isKnown = !limits.hasStrangers
             slot.interest = UInt32(PIO_READ)
             let index = add(slot)
             sources[source, default: 0] += 1
@@ -150,8 +151,9 @@ extension StreamTable {
             let bytes = unsafe slots[index].rest.bytes
             unsafe memory.copyMemory(from: bytes.baseAddress ?? UnsafeRawPointer(memory), byteCount: kept)
         }
-        // What is kept is less than the slot holds, see `keep`.
-        let room = slot.count - kept
+        // What is kept is less than the slot holds, see `keep`; and less than half of a stranger's room, of whom thousands must
+        // not hold up a turn by thousands of short messages each.
+        let room = unsafe (slots[index].isKnown ? slot.count : min(slot.count, limits.strangerBufferBytes * 2)) - kept
         let receipt =
             unsafe slots[index].session.map { unsafe readRecords(index, $0, memory + kept, room) }
             ?? readBytes(index, memory + kept, room)
@@ -216,13 +218,23 @@ extension StreamTable {
 
     /// Keeps what the worker did not consume of `bytes`. Returns false if no message can be that long.
     mutating func keep(_ index: Int, _ bytes: UnsafeRawBufferPointer, consumed: Int) -> Bool {
+        hold(index, unsafe -slots[index].rest.count)
         unsafe slots[index].rest.release()
         if consumed > 0 { unsafe slots[index].isHeard = true }
-        reschedule(index)
-        guard consumed < bytes.count else { return true }
-        guard bytes.count - consumed < ReceiveBatch.slotBytes else { return false }
+        let isKnown = unsafe slots[index].isKnown
+        // A stranger's time is for whole messages.
+        if isKnown || consumed > 0 { reschedule(index) }
+        let rest = bytes.count - consumed
+        guard rest > 0 else { return true }
+        guard rest < ReceiveBatch.slotBytes, isKnown || takes(rest, fromStranger: index) else { return false }
         unsafe slots[index].rest.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+        hold(index, rest)
         return true
+    }
+
+    /// Whether a stranger's message may be kept until it is whole.
+    private func takes(_ bytes: Int, fromStranger index: Int) -> Bool {
+        bytes <= limits.strangerBufferBytes && heldForStrangers + bytes <= limits.strangersBufferBytes
     }
 
     /// Reads what comes from a stream that is closed, so that the kernel does not answer it with a reset, which could undo what

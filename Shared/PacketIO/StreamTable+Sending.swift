@@ -11,10 +11,23 @@ extension StreamTable {
     mutating func takes(_ bytes: Int, _ stream: StreamID) -> Bool {
         guard let index = index(stream) else { return false }
         let waiting = unsafe slots[index].backlog.count + Int(slots[index].queued)
-        if waiting + bytes <= limits.sendBufferBytes { return true }
+        if waiting + bytes <= room(for: index) { return true }
         tally.dropped += 1
         return false
     }
+
+    /// What may wait for a stream.
+    @inline(__always)
+    private func room(for index: Int) -> Int {
+        if unsafe slots[index].isKnown, held <= limits.totalBufferBytes { return limits.sendBufferBytes }
+        // An answer is always taken that does not wait behind another: most leave at once.
+        let isKnown = unsafe slots[index].isKnown
+        return isKnown || heldForStrangers <= limits.strangersBufferBytes
+            ? min(limits.strangerBufferBytes, limits.sendBufferBytes) : StreamTable.answerBytes
+    }
+
+    /// The longest answer to a stranger.
+    private static let answerBytes = 512
 
     func backlog(_ stream: StreamID) -> Int {
         guard let index = index(stream) else { return 0 }
@@ -111,6 +124,7 @@ extension StreamTable {
             guard sent == entry.bytes else {
                 unsafe slots[index].backlog.append(
                     UnsafeRawBufferPointer(start: memory + sent, count: entry.bytes - sent))
+                hold(index, entry.bytes - sent)
                 if next >= 0 { keep(queue, from: next, index) }
                 return wait(index)
             }
@@ -149,6 +163,7 @@ extension StreamTable {
             let padding = max(0, Int(entry.padding) - skip)
             skip = max(0, skip - Int(entry.padding))
             unsafe slots[index].backlog.appendZeros(padding)
+            hold(index, padding)
             next = entry.next
         }
     }
@@ -157,6 +172,7 @@ extension StreamTable {
         let skipped = min(skip, bytes.count)
         skip -= skipped
         unsafe slots[index].backlog.append(UnsafeRawBufferPointer(rebasing: bytes[skipped...]))
+        hold(index, bytes.count - skipped)
     }
 
     /// Waits until a stream takes more.
@@ -182,9 +198,10 @@ extension StreamTable {
         }
         guard sent >= 0 else { return fail(index, .failed) }
         unsafe slots[index].backlog.remove(sent)
+        hold(index, -sent)
         if unsafe slots[index].backlog.count > 0 {
-            // Slow, but not dead.
-            if sent > 0, unsafe slots[index].state == .open { schedule(index, .stalled) }
+            // Slow, but not dead. A stranger has little to take, and no reason to be slow.
+            if sent > 0, unsafe slots[index].state == .open && slots[index].isKnown { schedule(index, .stalled) }
             return
         }
         watch(index, unsafe slots[index].interest & ~UInt32(PIO_WRITE))
@@ -200,6 +217,7 @@ extension StreamTable {
     mutating func close(_ index: Int, isPeerDone: Bool) {
         unsafe slots[index].state = .closing
         unsafe slots[index].isPeerDone = isPeerDone
+        hold(index, unsafe -slots[index].rest.count)
         unsafe slots[index].rest.release()
         schedule(index, .closing)
         closing.append(Int32(truncatingIfNeeded: index))

@@ -20,6 +20,8 @@ internal import Time
         var list = DeadlineList.none
         /// Whether it has brought a message.
         var isHeard = false
+        /// Whether the worker vouches for it, or does so for all.
+        var isKnown = false
         /// Whether OpenSSL may hold bytes that epoll does not know of: it is in `ready`.
         var isReady = false
         /// Whether its listener has TLS, so that the first byte must be looked at.
@@ -61,6 +63,9 @@ internal import Time
     var lists = DeadlineLists()
     /// The time of the turn.
     var now: Int64 = 0
+    /// Bytes in the buffers of all streams, and of the strangers among them.
+    private(set) var held = 0
+    private(set) var heldForStrangers = 0
     /// Streams with bytes inside OpenSSL.
     var ready: [Int32] = []
     /// Streams that failed while they were written to, for the worker to be told.
@@ -127,6 +132,7 @@ internal import Time
         if abort { pio_abort(unsafe slots[index].descriptor) } else { pio_close(unsafe slots[index].descriptor) }
         unsafe slots[index].session = nil
         unsafe slots[index].descriptor = -1
+        hold(index, unsafe -slots[index].rest.count - slots[index].backlog.count)
         unsafe slots[index].rest.release()
         unsafe slots[index].backlog.release()
         unsafe slots[index].firstEntry = -1
@@ -169,6 +175,21 @@ internal import Time
         unsafe slots[index].interest = interest
         let token = Token(.stream, index: index, generation: unsafe slots[index].generation)
         _ = unsafe pio_epoll_change(epoll, slots[index].descriptor, token.bits, interest)
+    }
+
+    /// Takes note that a stream's buffers hold so many bytes more.
+    mutating func hold(_ index: Int, _ bytes: Int) {
+        held += bytes
+        if unsafe !slots[index].isKnown { heldForStrangers += bytes }
+    }
+
+    /// Whether the worker knows a stream from now on.
+    mutating func vouch(for stream: StreamID, _ isKnown: Bool) {
+        guard limits.hasStrangers, let index = index(stream), unsafe slots[index].isKnown != isKnown else { return }
+        let bytes = unsafe slots[index].rest.count + slots[index].backlog.count
+        heldForStrangers += isKnown ? -bytes : bytes
+        unsafe slots[index].isKnown = isKnown
+        reschedule(index)
     }
 
     private mutating func grow() {

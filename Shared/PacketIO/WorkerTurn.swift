@@ -253,7 +253,7 @@ struct WorkerTurn<Worker: PacketWorker> {
         while let (index, list) = state.out.streams.expired() {
             switch list {
             case .opening: cut(worker, index, .late, &state)
-            case .idle: cut(worker, index, .idle, &state)
+            case .idle, .waiting: cut(worker, index, .idle, &state)
             case .stalled: cut(worker, index, .stalled, &state)
             case .closing, .none: state.out.streams.dispose(index, abort: true)
             }

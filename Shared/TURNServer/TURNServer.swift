@@ -71,6 +71,9 @@ public struct TURNServer: ~Copyable, Sendable {
     /// How many allocations there are, those in the making included.
     public var allocationCount: Int { table.allocations.count }
 
+    /// Whether a client has an allocation, one in the making included: then it has proved who it is.
+    public func isServing(_ flow: Flow) -> Bool { table.allocation(of: flow) != nil }
+
     /// When `timeout` is due; nil while nothing can end.
     public var nextDeadline: Instant? { heap.first?.due }
 

@@ -66,6 +66,12 @@ class PlainStream: @unchecked Sendable {
     /// Whether the other side has closed, with nothing more before.
     var isAtEnd: Bool { receive(1).isEmpty }
 
+    /// Whether the other side closes within a time, with nothing more before.
+    func isAtEndAfter(milliseconds: Int32) -> Bool {
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&wanted, 1, milliseconds) > 0 && isAtEnd
+    }
+
     func write(_ base: UnsafeRawPointer?, _ offset: Int, _ count: Int) -> Int {
         guard let base = unsafe base else { return 0 }
         return unsafe Foundation.send(descriptor, base + offset, count, Int32(MSG_NOSIGNAL))

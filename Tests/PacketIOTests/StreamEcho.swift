@@ -17,6 +17,9 @@ actor StreamEcho: PacketWorker {
         static let goodbye = UInt8(ascii: "G")
         /// To write until nothing more is taken.
         static let flood = UInt8(ascii: "F")
+        /// To vouch for the stream, and to do so no more.
+        static let vouch = UInt8(ascii: "V")
+        static let disown = UInt8(ascii: "U")
         /// To close at once.
         static let close = UInt8(ascii: "C")
     }
@@ -34,6 +37,11 @@ actor StreamEcho: PacketWorker {
 
     /// What happened so far. A copy that the loop never touches: ThreadSanitizer does not see the counts by which arrays share.
     var events: [Event] { log.map { $0 } }
+
+    /// How many streams have ended, for whatever reason.
+    var endings: Int { log.count { if case .closed = $0 { true } else { false } } }
+
+    func forgetLargest() { largestBacklog = 0 }
 
     func opened(stream: StreamID, _ opening: StreamOpening, out: inout LoopIO, now: Instant) {
         log.append(.opened(isTLS: opening.isTLS, listener: opening.listener))
@@ -72,6 +80,9 @@ actor StreamEcho: PacketWorker {
         case Order.flood:
             while write(2048, 0, stream, &out) { written += 2048 }
             largestBacklog = max(largestBacklog, out.backlog(stream))
+        case Order.vouch, Order.disown:
+            out.vouch(for: stream, message.uint8(at: 2) == Order.vouch)
+            _ = out.forward(message, stream: stream)
         case Order.close:
             out.close(stream: stream)
         default:
