@@ -49,6 +49,7 @@ public enum Turn {
         (advertisement.udp, advertisement.tcp, advertisement.tls) = (loops.udp, loops.tcp, loops.tls)
         // Static users are for who configures them in a client; the registry gives out time-limited ones.
         advertisement.hasCredentials = configuration[TurnKeys.secretFile] != nil
+        advertisement.external = settings.current.externalAddresses
         let urls = advertisement.urls(advertised: configuration[TurnKeys.advertise], host: hostAddresses())
         context.logger.info(
             "serving",
@@ -81,6 +82,7 @@ public enum Turn {
         var limits = StreamLimits()
         limits.streams = max(1, configuration[TurnKeys.maxConnections] / configuration[TurnKeys.workers])
         limits.streamsPerSource = configuration[TurnKeys.connectionsPerAddress]
+        limits.hasStrangers = true
         return TurnLoops.Places(
             udp: configuration[TurnKeys.listen].compactMap { Endpoint($0) },
             streams: tcp.map { ($0, false) } + secure.filter { !tcp.contains($0) }.map { ($0, true) },

@@ -29,10 +29,12 @@ public enum TurnKeys {
         "private-key", "Private key of the certificate, PEM.", placeholder: "PATH")
 
     /// What clients are told.
-    public static let advertise: ConfigurationKey<[String]> = .list(
+    public static let advertise: ConfigurationKey<[String]> = list(
         "advertise",
-        "What clients are given: HOST:PORT of UDP, or whole URLs (turn:…, turns:…, stun:…); made from the addresses unless given.",
-        placeholder: "HOST:PORT|URL,…")
+        "What clients are given: HOST:PORT of UDP (TCP and TLS: the same hosts, their own ports), or whole URLs (turn:…, turns:…, stun:…); made from the addresses unless given.",
+        placeholder: "HOST:PORT|URL,…", default: [],
+        expected: "expected HOST:PORT, such as turn.example.org:3478, or URLs that begin with stun:, turn: or turns:"
+    ) { Advertisement.isURL($0) || Advertisement.place($0) != nil }
 
     /// Where registries are.
     public static var registry: ConfigurationKey<[String]> { AttachmentKeys.registryOrNone }

@@ -96,6 +96,8 @@ final class TurnSettings: Sendable {
             denied: keys[TurnKeys.denyPeer].compactMap { AddressRange($0) }, services: services,
             own: hostAddresses() + relayAddresses + externals.map(\.advertised))
         configuration.externalAddresses = externals
+        let families = Set(relayAddresses.map(\.family))
+        configuration.families = families == [.v4] ? .v4 : families == [.v6] ? .v6 : .both
         return configuration
     }
 

@@ -11,7 +11,24 @@ from collections.abc import Iterator
 import pytest
 
 import namespaces
-from allocation import ALLOCATE, BINDING, DONT_FRAGMENT, ICMP, PEER, PERMIT, TRANSPORT, Allocation, Refused, attribute, connected, header
+from allocation import (
+    ADDITIONAL_FAMILY,
+    ADDRESS_ERROR,
+    ALLOCATE,
+    BINDING,
+    DONT_FRAGMENT,
+    FAMILY,
+    ICMP,
+    PEER,
+    PERMIT,
+    RELAYED,
+    TRANSPORT,
+    Allocation,
+    Refused,
+    attribute,
+    connected,
+    header,
+)
 from turn_server import USERS, TurnServer
 from waiting import wait_until
 
@@ -372,6 +389,71 @@ def test_those_who_never_read_are_cut_and_cost_little(server):
         assert late < 1, f"another client waited {late:.2f} s"
     for each in slow:
         each.socket.close()
+
+
+def test_strangers_who_never_read_cost_little(server):
+    """Nobody needs a credential for a connection, so what waits for one that reads nothing must be next to nothing."""
+    question = header(BINDING, 0, os.urandom(12)) * 1_000
+    strangers = []
+    try:
+        for _ in range(40):
+            stranger = socket.socket()
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stranger.connect((server.host, server.port))
+            stranger.settimeout(30)
+            strangers.append(stranger)
+        before, answered = server.memory(), counted(server, 'roost_turn_requests_total{method="binding",code="0"}')
+        # 3 MB of answers for each: the kernel takes 2.5 MB for one that reads nothing.
+        for _ in range(70):
+            for stranger in strangers:
+                stranger.sendall(question)
+            asked = time.monotonic()
+            serves(server)
+            assert time.monotonic() - asked < 2, "others wait for the strangers"
+        wait_until(
+            lambda: counted(server, 'roost_turn_requests_total{method="binding",code="0"}') >= answered + 70_000 * len(strangers),
+            "all questions are looked at",
+            60,
+        )
+        grown = server.memory() - before
+        assert grown < 2 << 20, f"{grown} bytes more than before"
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
+# -- addresses
+
+
+def test_a_family_without_a_relay_address_is_not_supported(server):
+    """440, so that a client does not try again as it would at 508 (RFC 8656 §7.2)."""
+    with client(server) as v6_only:
+        assert refusal(lambda: v6_only.allocate((FAMILY, bytes([2, 0, 0, 0])))) == 440
+    with client(server) as both:
+        answer = both.ask(ALLOCATE, [UDP, (ADDITIONAL_FAMILY, bytes([2, 0, 0, 0]))])
+        assert answer[ADDRESS_ERROR][:4] == bytes([2, 0, 4, 40])
+        assert RELAYED in answer
+
+
+def test_behind_a_nat_no_service_of_the_host_is_reached():
+    """The NAT's address is 8.8.4.4, which no range refuses; the host behind it is 127.0.0.1."""
+    with TurnServer("--relay-address", "127.0.0.1", "--external-ip", "8.8.4.4/127.0.0.1", tls=False) as server:
+        with client(server) as ann, client(server) as bob, peer() as memcached:
+            service = ("8.8.4.4", memcached.getsockname()[1])
+            relayed = ann.allocate()
+            assert relayed[0] == "8.8.4.4"
+            ann.permit(service)
+            ann.send(service, b"stats")
+            assert refusal(lambda: ann.bind(0x4000, service)) == 403
+            other = bob.allocate()
+            bob.permit(relayed)
+            ann.bind(0x4001, other)
+            ann.send_channel(0x4001, b"hello")
+            assert bob.hear_data() == b"hello", "relays are reached by the address outside"
+            memcached.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                memcached.recv(100)
+        assert server.metrics()['roost_turn_dropped_total{cause="refused_peer"}'] >= 1
 
 
 # -- the network's news
