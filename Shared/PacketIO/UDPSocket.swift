@@ -29,12 +29,14 @@ public struct UDPSocketOptions: Sendable {
     /// The defaults above.
     public init() {}
 
-    /// For relay sockets, of which there are thousands: a flooded one holds 256 KiB at most, not 4 MiB.
+    /// For relay sockets, of which there are thousands: a flooded one holds 256 KiB at most, not 4 MiB. Don't Fragment is set
+    /// where a client asks for it, and only there (RFC 8656 §14).
     public static var relay: UDPSocketOptions {
         var options = UDPSocketOptions()
         options.bufferBytes = 256 << 10
         options.mergesDatagrams = true
         options.reportsErrors = true
+        options.fragmentation = .allowed
         return options
     }
 }

@@ -8,6 +8,14 @@ public enum STUNIntegrity: Sendable, CaseIterable {
     /// MESSAGE-INTEGRITY-SHA256, HMAC-SHA256.
     case sha256
 
+    /// The length of its HMAC.
+    var byteCount: Int {
+        switch self {
+        case .sha1: 20
+        case .sha256: 32
+        }
+    }
+
     var type: STUNAttributeType {
         switch self {
         case .sha1: .messageIntegrity
@@ -48,10 +56,12 @@ public struct STUNKey: Sendable {
 }
 
 extension STUNMessage {
-    /// Whether the integrity of that kind fits the key. False if there is none. Compares in constant time.
+    /// Whether the integrity of that kind fits the key. False if there is none, or if it was cut, which a usage of STUN must
+    /// allow (RFC 8489 §14.6): neither TURN (RFC 8656) nor ICE (RFC 8445) does. Compares in constant time.
     public func verify(_ kind: STUNIntegrity, _ key: STUNKey) -> Bool {
         guard let offset = integrityOffset(kind) else { return false }
         let length = Int(bytes.uint16(at: offset + 2))
+        guard length == kind.byteCount else { return false }
         let mac = Digest.hmac(kind, key, over: bytes, first: offset, endingAt: offset + 4 + length)
         let stated = bytes.extracting((offset + 4)..<(offset + 4 + length))
         return unsafe stated.withUnsafeBytes { stated in

@@ -50,7 +50,7 @@ public struct STUNMessage: ~Escapable {
                 integrity = offset
                 end = min(end, offset)
             case .messageIntegritySHA256 where integritySHA256 == nil:
-                // RFC 8489 §14.6: may be cut to 16 bytes or more, in steps of four.
+                // RFC 8489 §14.6: may be cut to 16 bytes or more, in steps of four. Whether a cut one counts: see `verify`.
                 guard (16...32).contains(length), length.isMultiple(of: 4) else { throw .malformed(type) }
                 integritySHA256 = offset
                 end = min(end, offset)
