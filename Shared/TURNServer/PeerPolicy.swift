@@ -4,8 +4,8 @@ public import Addresses
 ///
 /// In order: a denied range refuses. An allowed range allows. A service of the cluster is refused. An exact peer is allowed.
 /// A range of `RefusedRanges`, and any address of this host, is refused: from inside, its every port would be reached past the
-/// host's firewall. All else is allowed. An IPv6 address that holds an IPv4 address (IPv4-mapped, IPv4-compatible, 6to4,
-/// Teredo, NAT64) is judged as both.
+/// host's firewall. All else is allowed. An IPv6 address that holds IPv4 addresses (IPv4-mapped, IPv4-compatible, 6to4, NAT64:
+/// one, Teredo: two) is refused for any of them, and allowed by itself or by all of them.
 public struct PeerPolicy: Sendable {
     /// Why a peer is refused.
     public enum Refusal: Sendable {
@@ -62,8 +62,8 @@ public struct PeerPolicy: Sendable {
     public func refusal(of peer: Endpoint, isOwn: Bool = false) -> Refusal? {
         guard peer.port != 0 else { return .port }
         let (address, forms) = (peer.address, PeerPolicy.forms(of: peer.address))
-        if holds(denied, address, forms) { return .denied }
-        if holds(allowed, address, forms) { return nil }
+        if isDenied(address, forms) { return .denied }
+        if isAllowed(address, forms) { return nil }
         if services.contain(address, peer.port) { return .service }
         for form in forms where services.contain(form, peer.port) { return .service }
         if allowedPeers.contain(address, peer.port) { return nil }
@@ -73,8 +73,8 @@ public struct PeerPolicy: Sendable {
     /// What holds for an address, whatever the port: for permissions (RFC 8656 §9 has them for addresses alone).
     public func verdict(on address: IPAddress, isOwn: Bool = false) -> AddressVerdict {
         let forms = PeerPolicy.forms(of: address)
-        if holds(denied, address, forms) { return .refused(.denied) }
-        if holds(allowed, address, forms) { return .allowed }
+        if isDenied(address, forms) { return .refused(.denied) }
+        if isAllowed(address, forms) { return .allowed }
         var dependsOnPort = false
         for form in [address] + forms {
             switch services.coverage(of: form) {
@@ -100,11 +100,21 @@ public struct PeerPolicy: Sendable {
         return false
     }
 
-    private func holds(_ ranges: [AddressRange], _ address: IPAddress, _ forms: [IPAddress]) -> Bool {
-        for range in ranges {
-            if range.contains(address) { return true }
-            for form in forms where range.contains(form) { return true }
-        }
+    private func isDenied(_ address: IPAddress, _ forms: [IPAddress]) -> Bool {
+        if PeerPolicy.hold(denied, address) { return true }
+        for form in forms where PeerPolicy.hold(denied, form) { return true }
+        return false
+    }
+
+    /// A Teredo address whose server alone is allowed leads to its client, who is not.
+    private func isAllowed(_ address: IPAddress, _ forms: [IPAddress]) -> Bool {
+        if PeerPolicy.hold(allowed, address) { return true }
+        for form in forms where !PeerPolicy.hold(allowed, form) { return false }
+        return !forms.isEmpty
+    }
+
+    private static func hold(_ ranges: [AddressRange], _ address: IPAddress) -> Bool {
+        for range in ranges where range.contains(address) { return true }
         return false
     }
 

@@ -119,6 +119,18 @@ struct PeerPolicyTests {
         }
     }
 
+    @Test func `a Teredo address is allowed by itself or by both its server and its client`() {
+        // Server 65.54.227.120, client 127.0.0.1.
+        let teredo = ip("2001:0:4136:e378:8000:63bf:80ff:fffe")
+        let (server, client) = (range("65.54.227.120"), range("127.0.0.0/8"))
+        #expect(PeerPolicy(allowed: [server]).verdict(on: teredo) == .refused(.range))
+        #expect(PeerPolicy(allowed: [client]).verdict(on: teredo) == .refused(.range))
+        #expect(PeerPolicy(allowed: [server]).refusal(of: Endpoint(address: teredo, port: 1)) == .range)
+        #expect(PeerPolicy(allowed: [server, client]).verdict(on: teredo) == .allowed)
+        #expect(PeerPolicy(allowed: [range("2001::/32")]).verdict(on: teredo) == .allowed)
+        #expect(PeerPolicy(allowed: [server, client], denied: [client]).verdict(on: teredo) == .refused(.denied))
+    }
+
     @Test func `a list of many exact peers is searched rightly`() {
         var policy = PeerPolicy()
         let peers = (0..<1_000).map { PeerRange(address: IPAddress(v4: 0x0a00_0000 + $0 * 3), ports: 5...6) }
