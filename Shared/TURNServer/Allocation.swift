@@ -119,7 +119,13 @@ struct Relay {
 struct UserRow {
     let name: String
     var allocations = 0
-    /// Bytes that were drawn from `SharedLimits` and not relayed yet.
+    /// Its bandwidth, by direction.
+    var budgets: [2 of Budget] = [Budget(), Budget()]
+}
+
+/// Bandwidth that was drawn from `SharedLimits`.
+struct Budget {
+    /// Bytes that were drawn and not relayed yet.
     var credit = 0
     /// Nothing more is to be had before.
     var dryUntil = Instant.zero

@@ -1,6 +1,12 @@
 internal import Synchronization
 internal import Time
 
+/// The way of data: each has a bandwidth of its own.
+enum Direction: Int {
+    case toPeers
+    case toClient
+}
+
 /// What the workers of a process count together: allocations and bandwidth, of each user and in all; and where their relays
 /// are.
 ///
@@ -8,14 +14,16 @@ internal import Time
 public final class SharedLimits: Sendable {
     private struct User {
         var allocations = 0
-        /// When the bandwidth used is "paid off", as in the generic cell rate algorithm.
-        var restAt = Instant.zero
+        /// When the bandwidth used is "paid off", as in the generic cell rate algorithm; by direction.
+        var restAt: [2 of Instant] = [.zero, .zero]
+
+        func isPaidOff(at now: Instant) -> Bool { restAt[0] <= now && restAt[1] <= now }
     }
 
     private struct State {
         var users: [String: User] = [:]
         var allocations = 0
-        var restAt = Instant.zero
+        var restAt: [2 of Instant] = [.zero, .zero]
     }
 
     private let state = Mutex(State())
@@ -47,9 +55,9 @@ public final class SharedLimits: Sendable {
             guard var entry = state.users[user] else { return }
             entry.allocations -= 1
             // Who has used up its bandwidth does not get rid of that by a new allocation; a second later it is forgotten.
-            state.users[user] = entry.allocations == 0 && entry.restAt <= now ? nil : entry
+            state.users[user] = entry.allocations == 0 && entry.isPaidOff(at: now) ? nil : entry
             guard state.users.count > state.allocations + SharedLimits.lingering else { return }
-            state.users = state.users.filter { $0.value.allocations > 0 || $0.value.restAt > now }
+            state.users = state.users.filter { $0.value.allocations > 0 || !$0.value.isPaidOff(at: now) }
         }
     }
 
@@ -57,18 +65,18 @@ public final class SharedLimits: Sendable {
     private static let lingering = 1_024
 
     /// Takes a portion of a user's bandwidth; false if the last second's is used up.
-    func draw(_ bytes: Int, of user: String, rate: Int, now: Instant) -> Bool {
+    func draw(_ bytes: Int, _ direction: Direction, of user: String, rate: Int, now: Instant) -> Bool {
         state.withLock { state in
             guard var entry = state.users[user] else { return true }
-            guard SharedLimits.draw(bytes, rate, &entry.restAt, now) else { return false }
+            guard SharedLimits.draw(bytes, rate, &entry.restAt[direction.rawValue], now) else { return false }
             state.users[user] = entry
             return true
         }
     }
 
     /// Takes a portion of all bandwidth.
-    func drawTotal(_ bytes: Int, rate: Int, now: Instant) -> Bool {
-        state.withLock { SharedLimits.draw(bytes, rate, &$0.restAt, now) }
+    func drawTotal(_ bytes: Int, _ direction: Direction, rate: Int, now: Instant) -> Bool {
+        state.withLock { SharedLimits.draw(bytes, rate, &$0.restAt[direction.rawValue], now) }
     }
 
     /// A key frame of video may take a second's bandwidth at once.

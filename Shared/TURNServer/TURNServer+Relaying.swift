@@ -110,7 +110,7 @@ extension TURNServer {
             }
         }
         let user = Int(table.allocations.rows[allocation].user)
-        if isCapped, let reason = spend(payload.count, of: user, now: now) { return drop(reason) }
+        if isCapped, let reason = spend(payload.count, .toPeers, of: user, now: now) { return drop(reason) }
         table.allocations.rows[allocation].toPeers.add(payload.count)
         counters.toPeers.add(payload.count)
         if let other { return turnAround(payload, from: Int(relay), to: other, now: now, output: &output) }
@@ -154,7 +154,7 @@ extension TURNServer {
             return drop(reason)
         }
         let user = Int(table.allocations.rows[allocation].user)
-        if isCapped, let reason = spend(payload.count, of: user, now: now) { return drop(reason) }
+        if isCapped, let reason = spend(payload.count, .toClient, of: user, now: now) { return drop(reason) }
         if header == .written {
             let transaction = TransactionID(high: transactions.next(), low: transactions.next())
             DataIndication.writeHeader(transaction, from: peer, byteCount: payload.count, to: &output)
@@ -177,29 +177,30 @@ extension TURNServer {
         return byteCount > DataIndication.longest ? .tooLong : nil
     }
 
-    /// Takes bandwidth; gives why there is none.
-    private mutating func spend(_ byteCount: Int, of user: Int, now: Instant) -> TURNDrop? {
+    /// Takes bandwidth of a direction; gives why there is none.
+    private mutating func spend(_ byteCount: Int, _ direction: Direction, of user: Int, now: Instant) -> TURNDrop? {
         let (userRate, totalRate) = (configuration.userBandwidth, configuration.totalBandwidth)
-        if userRate > 0, users.rows[user].credit < byteCount {
-            guard users.rows[user].dryUntil <= now else { return .userBandwidth }
+        let way = direction.rawValue
+        if userRate > 0, users.rows[user].budgets[way].credit < byteCount {
+            guard users.rows[user].budgets[way].dryUntil <= now else { return .userBandwidth }
             let portion = max(byteCount, userRate / TURNServer.portions)
-            guard limits.draw(portion, of: users.rows[user].name, rate: userRate, now: now) else {
-                users.rows[user].dryUntil = now + TURNServer.dryness
+            guard limits.draw(portion, direction, of: users.rows[user].name, rate: userRate, now: now) else {
+                users.rows[user].budgets[way].dryUntil = now + TURNServer.dryness
                 return .userBandwidth
             }
-            users.rows[user].credit += portion
+            users.rows[user].budgets[way].credit += portion
         }
-        if totalRate > 0, totalCredit < byteCount {
-            guard totalDryUntil <= now else { return .totalBandwidth }
+        if totalRate > 0, totalBudgets[way].credit < byteCount {
+            guard totalBudgets[way].dryUntil <= now else { return .totalBandwidth }
             let portion = max(byteCount, totalRate / TURNServer.portions)
-            guard limits.drawTotal(portion, rate: totalRate, now: now) else {
-                totalDryUntil = now + TURNServer.dryness
+            guard limits.drawTotal(portion, direction, rate: totalRate, now: now) else {
+                totalBudgets[way].dryUntil = now + TURNServer.dryness
                 return .totalBandwidth
             }
-            totalCredit += portion
+            totalBudgets[way].credit += portion
         }
-        if userRate > 0 { users.rows[user].credit -= byteCount }
-        if totalRate > 0 { totalCredit -= byteCount }
+        if userRate > 0 { users.rows[user].budgets[way].credit -= byteCount }
+        if totalRate > 0 { totalBudgets[way].credit -= byteCount }
         return nil
     }
 

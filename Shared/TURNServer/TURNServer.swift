@@ -37,8 +37,7 @@ public struct TURNServer: ~Copyable, Sendable {
     var isCapped = false
     /// Whether relays have other addresses outside.
     var isMapped = false
-    var totalCredit = 0
-    var totalDryUntil = Instant.zero
+    var totalBudgets: [2 of Budget] = [Budget(), Budget()]
 
     /// What it did so far.
     public internal(set) var counters = TURNCounters()

@@ -44,9 +44,9 @@ public struct TURNServerConfiguration: Sendable {
     public var asksForQuota = false
     /// How long the registry may think; then it is decided here alone. A client's first retransmissions come within 2 s.
     public var quotaDeadline = Interval.seconds(2)
-    /// Bytes a second that a user may relay, both directions together; 0 is no limit.
+    /// Bytes a second that a user may relay in each direction; 0 is no limit.
     public var userBandwidth = 0
-    /// Bytes a second that are relayed in this process, both directions together; 0 is no limit.
+    /// Bytes a second that are relayed in this process in each direction; 0 is no limit.
     public var totalBandwidth = 0
     /// Which peers clients may reach.
     public var policy = PeerPolicy()
