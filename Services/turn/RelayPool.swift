@@ -26,8 +26,8 @@ public final class RelayPool: Sendable {
         case any
         /// EVEN-PORT without R.
         case even
-        /// EVEN-PORT with R: the next port is held for 30 s for who brings the token.
-        case evenHoldingNext(token: UInt64)
+        /// EVEN-PORT with R, of a user: the next port is held for 30 s for who brings the token.
+        case evenHoldingNext(token: UInt64, user: String)
 
         var parity: RelayPorts.Parity {
             switch self {
@@ -40,11 +40,14 @@ public final class RelayPool: Sendable {
 
     private struct State {
         var ports: [IPAddress: RelayPorts]
-        var kept = KeptPorts<UDPSocket>(limit: RelayPool.reservationLimit)
+        var kept = KeptPorts<UDPSocket>(
+            limit: RelayPool.reservationLimit, limitOfUser: RelayPool.reservationLimitOfUser)
     }
 
     /// Held ports at most: who reserves and never claims takes no more than these from the others.
     static let reservationLimit = 1_024
+    /// Held ports of one user at most. RTP's pairs of ports, for which they were made, are two for a call.
+    static let reservationLimitOfUser = 8
     /// Other programs' sockets met in a row; by then the range is better changed.
     private static let attempts = 16
 
@@ -82,12 +85,13 @@ public final class RelayPool: Sendable {
             defer { for port in strangers { ports.release(port) } }
             for _ in 0..<RelayPool.attempts {
                 guard let port = ports.take(wish.parity, using: &random) else { return .failure(.noPort) }
-                let token: UInt64? = if case .evenHoldingNext(let token) = wish { token } else { nil }
+                let reservation: (token: UInt64, user: String)? =
+                    if case .evenHoldingNext(let token, let user) = wish { (token, user) } else { nil }
                 do throws(PacketIOError) {
                     let socket = try UDPSocket(binding: Endpoint(address: address, port: port), options: .relay)
-                    guard let token else { return .success(socket) }
+                    guard let (token, user) = reservation else { return .success(socket) }
                     let next = try UDPSocket(binding: Endpoint(address: address, port: port + 1), options: .relay)
-                    guard state.kept.keep(next, token: token, now: now) else {
+                    guard state.kept.keep(next, token: token, user: user, now: now) else {
                         ports.release(port)
                         ports.release(port + 1)
                         return .failure(.noPort)
@@ -96,11 +100,11 @@ public final class RelayPool: Sendable {
                 } catch {
                     guard error.code == EADDRINUSE else {
                         ports.release(port)
-                        if token != nil { ports.release(port + 1) }
+                        if reservation != nil { ports.release(port + 1) }
                         return .failure(.noPort)
                     }
                     strangers.append(port)
-                    if token != nil { strangers.append(port + 1) }
+                    if reservation != nil { strangers.append(port + 1) }
                 }
             }
             return .failure(.noPort)
@@ -122,6 +126,9 @@ public final class RelayPool: Sendable {
     public func release(_ endpoint: Endpoint) {
         state.withLock { $0.ports[endpoint.address]?.release(endpoint.port) }
     }
+
+    /// Gives back the ports of reservations whose time is over. Each request does so, too.
+    public func expire(now: Instant) { state.withLock { expire(&$0, now) } }
 
     private func expire(_ state: inout State, _ now: Instant) {
         for socket in state.kept.expire(now: now) {

@@ -1,6 +1,7 @@
 import Addresses
 import Attachment
 import Bus
+import Foundation
 import Logging
 import Messages
 import PacketIO
@@ -26,8 +27,9 @@ public enum Turn {
     public static func parts(of context: ServiceContext) async throws -> [any Service] {
         let configuration = context.configuration
         let relays = try relayAddresses(configuration)
+        try check(relays)
         let settings = try TurnSettings(
-            configuration, relayAddresses: relays, services: try services(of: context),
+            configuration, relayAddresses: relays, services: try services(of: context, relays),
             logger: context.logger)
         let tls = try certificate(configuration)
         let pool = RelayPool(addresses: relays, ports: configuration[TurnKeys.relayPorts])
@@ -42,7 +44,11 @@ public enum Turn {
             throw ServiceFailure("turn: \(error) The addresses are those of --listen, --tcp-listen and --tls-listen.")
         }
         TurnMetrics.register(loops: loops, pool: pool, in: context.metrics)
-        context.reload.add("users and secrets") { await loops.update(try settings.reload()) }
+        let reread = context.reread
+        context.reload.add("settings, users and secrets") {
+            try settings.reload(try reread())
+            await loops.update(settings)
+        }
         if let tls { context.reload.add("certificate") { try tls.reload() } }
 
         var advertisement = Advertisement()
@@ -65,7 +71,7 @@ public enum Turn {
         // Ends last, so that the ends of allocations at a drain are told too.
         let events = EventsPart(log: AllocationLog(logger: context.logger), events: loops.events)
         let serving = LoopsPart(
-            loops: loops, settings: settings, floor: configuration[TurnKeys.drainFloor], logger: context.logger)
+            loops: loops, settings: settings, timeout: configuration[CommonKeys.drainTimeout], logger: context.logger)
         guard let fleet else { return [events, serving] }
         let (attachment, leaving) = fleet.parts(loops: loops, urls: urls, relays: relays, settings: settings)
         return [events, attachment, serving, leaving]
@@ -111,13 +117,31 @@ public enum Turn {
         return [v4] + host.filter { $0.family == .v6 }.prefix(1)
     }
 
-    /// The cluster's own addresses: this server's admin address. Redis and the bus are on Unix sockets here.
-    private static func services(of context: ServiceContext) throws -> [PeerRange] {
-        let admin = context.configuration[CommonKeys.adminListen]
-        guard let address = IPAddress(admin.host), admin.port > 0, let port = UInt16(exactly: admin.port) else {
-            return []
+    /// A relay address that cannot be bound is found at the start, not by the first client.
+    private static func check(_ relays: [IPAddress]) throws(ServiceFailure) {
+        for relay in relays {
+            do throws(PacketIOError) {
+                _ = try UDPSocket(binding: Endpoint(address: relay, port: 0), options: .relay)
+            } catch {
+                throw ServiceFailure(
+                    "turn: cannot relay from \(relay): \(error.reason). Set --relay-address to one of this host's addresses "
+                        + "(`ip address` shows them); what clients are told instead, behind a 1:1 NAT, is --external-ip."
+                )
+            }
         }
-        return [PeerRange(address: address, ports: port...port)]
+    }
+
+    /// The cluster's own addresses: this server's admin address, and those of `--service-address`.
+    private static func services(of context: ServiceContext, _ relays: [IPAddress]) throws -> [PeerRange] {
+        let host = hostAddresses() + relays
+        var places = context.configuration[TurnKeys.serviceAddress].compactMap { try? HostPort(parsing: $0) }
+        // Where port 0 was asked for, the real one is there.
+        let admin = try? String(contentsOfFile: context.runFolder.file("\(context.id).admin"), encoding: .utf8)
+        let adminPlace = admin.flatMap { text in
+            try? HostPort(parsing: String(text.filter { !$0.isWhitespace }))
+        }
+        places.append(adminPlace ?? context.configuration[CommonKeys.adminListen])
+        return try places.flatMap { try ServiceAddresses.ranges(of: $0, host: host) }
     }
 }
 
@@ -125,7 +149,8 @@ public enum Turn {
 private struct LoopsPart: Service {
     let loops: TurnLoops
     let settings: TurnSettings
-    let floor: Int
+    /// When it is over at the latest: by then the lifecycle cuts all parts, the log's among them.
+    let timeout: Duration
     let logger: Logger
 
     func run() async throws {
@@ -142,14 +167,19 @@ private struct LoopsPart: Service {
     }
 
     private func drain() async {
-        await loops.update(settings.accept(false))
+        let end = ContinuousClock.now + timeout - min(timeout / 5, .seconds(1))
+        settings.refuseAllocations()
+        await loops.update(settings)
         let left = loops.allocationCount
-        if left > floor { logger.info("waiting for allocations to end", metadata: ["allocations": "\(left)"]) }
-        // The worker's number may be a quarter of a second old, hence not only "none now".
-        try? await Task.sleep(for: .milliseconds(300))
-        while loops.allocationCount > floor {
-            guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
+        if left > settings.drainFloor {
+            logger.info("waiting for allocations to end", metadata: ["allocations": "\(left)"])
         }
+        // The worker's number may be a quarter of a second old, hence not only "none now".
+        try? await Task.sleep(for: min(.milliseconds(300), timeout / 2))
+        while loops.allocationCount > settings.drainFloor, ContinuousClock.now < end {
+            guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { break }
+        }
+        await loops.endAll()
     }
 }
 

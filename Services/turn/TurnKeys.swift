@@ -42,7 +42,8 @@ public enum TurnKeys {
     /// Where relay addresses are.
     public static let relayAddress: ConfigurationKey<[String]> = addresses(
         "relay-address",
-        "Addresses of this host to relay from, one a family; the listening ones, or the host's first, unless given.")
+        "Addresses of this host to relay from, one a family; the listening ones, or the host's first, unless given."
+    )
 
     /// The ports of relay addresses.
     public static let relayPorts: ConfigurationKey<ClosedRange<UInt16>> = ConfigurationKey(
@@ -56,9 +57,13 @@ public enum TurnKeys {
         default: [], shown: "", parse: externals)
 
     /// The realm.
-    public static let realm: ConfigurationKey<String> = .text(
+    public static let realm: ConfigurationKey<String> = ConfigurationKey(
         "realm", "Realm of the credentials; static hashed users are bound to it.", placeholder: "NAME",
-        default: "roost")
+        default: "roost", shown: "roost"
+    ) { text throws(ConfigurationProblem) in
+        guard (1...48).contains(text.utf8.count) else { throw ConfigurationProblem("expected 1 to 48 bytes") }
+        return text
+    }
 
     /// Time-limited credentials.
     public static let secretFile: ConfigurationKey<String?> = .optionalText(
@@ -78,6 +83,14 @@ public enum TurnKeys {
     /// Peers kept out.
     public static let denyPeer: ConfigurationKey<[String]> = networks(
         "deny-peer", "Networks that are never relayed to, whatever --allow-peer says.")
+
+    /// The cluster's own.
+    public static let serviceAddress: ConfigurationKey<[String]> = list(
+        "service-address",
+        "The cluster's own services on networks that clients may be relayed to (Redis, admin addresses): never relayed to, unless --allow-peer has them.",
+        placeholder: "HOST:PORT,…", default: [],
+        expected: "expected HOST:PORT, such as redis.example.org:6379, with commas between them"
+    ) { item in (try? HostPort(parsing: item)).map { $0.port > 0 } ?? false }
 
     /// Allocations of one user.
     public static let userQuota: ConfigurationKey<Int> = .number(
@@ -101,11 +114,13 @@ public enum TurnKeys {
 
     /// The longest lifetime.
     public static let maxLifetime: ConfigurationKey<Duration> = .duration(
-        "max-lifetime", "Longest time an allocation is given at once; clients refresh it.", default: .seconds(3600))
+        "max-lifetime", "Longest time an allocation is given at once; clients refresh it.",
+        in: .seconds(1) ... .seconds(604_800), default: .seconds(3600))
 
     /// How long a nonce is good.
     public static let nonceAge: ConfigurationKey<Duration> = .duration(
-        "nonce-age", "How long a nonce is taken; then clients are given a new one.", default: .seconds(3600))
+        "nonce-age", "How long a nonce is taken; then clients are given a new one.",
+        in: .seconds(1) ... .seconds(86_400), default: .seconds(3600))
 
     /// How many loops.
     public static let workers: ConfigurationKey<Int> = .number(
@@ -140,7 +155,8 @@ public enum TurnKeys {
     /// All of them, in the order of the table.
     public static let all: [any AnyConfigurationKey] = [
         listen, tcpListen, tlsListen, certificate, privateKey, advertise, registry, relayAddress,
-        relayPorts, externalAddress, realm, secretFile, usersFile, allowPeer, denyPeer, userQuota, totalQuota,
+        relayPorts, externalAddress, realm, secretFile, usersFile, allowPeer, denyPeer, serviceAddress, userQuota,
+        totalQuota,
         userBandwidth, totalBandwidth, maxLifetime, nonceAge, workers, pace, rate, maxConnections,
         connectionsPerAddress,
         drainFloor,
@@ -160,8 +176,8 @@ extension TurnKeys {
     private static func addresses(_ name: String, _ help: String) -> ConfigurationKey<[String]> {
         list(
             name, help, placeholder: "ADDRESS,…", default: [],
-            expected: "expected addresses such as 192.0.2.1 or 2001:db8::1, with commas between them"
-        ) { IPAddress($0) != nil }
+            expected: "expected addresses of this host, such as 192.0.2.1 or 2001:db8::1, with commas between them"
+        ) { IPAddress($0).map { !$0.isUnspecified } ?? false }
     }
 
     private static func networks(_ name: String, _ help: String) -> ConfigurationKey<[String]> {

@@ -144,6 +144,9 @@ struct TurnLane: ~Copyable {
         settle(&out)
     }
 
+    /// Closes reserved ports that nobody came for.
+    func expireReservations(_ now: Instant) { pool.expire(now: now) }
+
     mutating func answered(_ question: Question, granted: Bool, _ out: inout LoopIO, _ now: Instant) {
         let result = write { server, output in
             server.quotaAnswered(
@@ -262,7 +265,7 @@ struct TurnLane: ~Copyable {
             switch request.port {
             case .any, .kept: .any
             case .even: .even
-            case .evenAndNext(let token): .evenHoldingNext(token: token)
+            case .evenAndNext(let token): .evenHoldingNext(token: token, user: server.user(of: request.ticket) ?? "")
             }
         if request.families.contains(.v4) { grant.v4 = open(.v4, wish, &out, now) }
         if request.families.contains(.v6) { grant.v6 = open(.v6, wish, &out, now) }

@@ -89,9 +89,15 @@ final class TurnLoops: Sendable {
     /// What the loops did.
     var statistics: [LoopStatistics] { lanes.map(\.executor.statistics) }
 
-    /// Gives every worker new settings.
-    func update(_ configuration: TURNServerConfiguration) async {
-        for lane in lanes { await lane.worker.update(configuration) }
+    /// Has every worker take the settings, each as they are when it comes to it: whoever changes them twice, or two at once,
+    /// leave the last ones.
+    func update(_ settings: TurnSettings) async {
+        for lane in lanes { await lane.worker.update(settings) }
+    }
+
+    /// Ends every allocation, and tells of each.
+    func endAll() async {
+        for lane in lanes { while await lane.worker.endSome() {} }
     }
 
     /// Gives every worker the registry's exact list.

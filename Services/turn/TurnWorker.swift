@@ -40,8 +40,8 @@ actor TurnWorker: PacketWorker {
 
     // MARK: Control
 
-    func update(_ configuration: TURNServerConfiguration) {
-        lane.server.update(configuration, now: PacketIO.MonotonicClock.now)
+    func update(_ settings: TurnSettings) {
+        lane.server.update(settings.current, now: PacketIO.MonotonicClock.now)
         wake()
     }
 
@@ -49,10 +49,12 @@ actor TurnWorker: PacketWorker {
         lane.server.update(allowedPeers: allowedPeers, now: PacketIO.MonotonicClock.now)
     }
 
-    /// Ends every allocation; clients learn by their next request.
-    func endAll() {
-        lane.server.endAll(now: PacketIO.MonotonicClock.now)
+    /// Ends some allocations, and tells of them; clients learn by their next request. Returns whether there are more.
+    func endSome() -> Bool {
+        let hasMore = lane.server.endSome(now: PacketIO.MonotonicClock.now)
+        tell()
         wake()
+        return hasMore
     }
 
     private func answer(_ question: TurnLane.Question, granted: Bool) {
@@ -102,9 +104,14 @@ actor TurnWorker: PacketWorker {
         guard tickAt <= now else { return }
         tickAt = now + TurnWorker.tick
         lane.server.set(wallTime: .now, now: now)
-        while let event = lane.server.nextEvent() { events.yield(event) }
+        lane.expireReservations(now)
+        tell()
         published.withLock { $0 = lane.server.counters }
         allocations.store(lane.server.allocationCount, ordering: .relaxed)
+    }
+
+    private func tell() {
+        while let event = lane.server.nextEvent() { events.yield(event) }
     }
 
     /// Takes the machine's questions and news to the fleet's quota. Nothing, but for an allocation.

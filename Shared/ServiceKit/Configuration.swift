@@ -20,6 +20,11 @@ public struct ServiceConfiguration: Sendable {
         sources[key.name] ?? .unset
     }
 
+    /// The names of the keys whose values differ from another reading's, in alphabetical order.
+    public func changes(from other: ServiceConfiguration) -> [String] {
+        values.filter { "\($0.value)" != other.values[$0.key].map { "\($0)" } }.map(\.key).sorted()
+    }
+
     /// Reads every key.
     ///
     /// - Parameters:

@@ -25,6 +25,9 @@ public struct ServiceContext: Sendable {
     public let readiness: Readiness
     /// What to do on SIGHUP.
     public let reload: ReloadHooks
+    /// Reads the values of all keys anew, for SIGHUP: the file of `--config` may have changed since. Throws where a fresh start
+    /// would.
+    public let reread: @Sendable () throws -> ServiceConfiguration
 }
 
 /// What SIGHUP does, in the order it was added: the log file first, then what services add (certificates).

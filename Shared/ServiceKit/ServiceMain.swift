@@ -19,7 +19,7 @@ public enum ServiceMain {
     /// started, and with `--check` too: the process then ends as for any bad key. A part's `run()` that returns or throws before that ends the service.
     public static func run(
         kind: String, summary: String, keys: [any AnyConfigurationKey] = [],
-        check: (ServiceConfiguration) -> [String] = { _ in [] },
+        check: @escaping @Sendable (ServiceConfiguration) -> [String] = { _ in [] },
         body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) async -> Never {
         await run(
@@ -30,14 +30,17 @@ public enum ServiceMain {
     /// The same with other arguments than the process's own.
     package static func run(
         kind: String, summary: String, keys: [any AnyConfigurationKey] = [], arguments: [String],
-        check: (ServiceConfiguration) -> [String] = { _ in [] },
+        check: @escaping @Sendable (ServiceConfiguration) -> [String] = { _ in [] },
         body: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) async -> Never {
-        let command: ServiceCommandLine
-        do throws(ConfigurationError) {
-            command = try ServiceCommandLine(
+        let read: @Sendable () throws(ConfigurationError) -> ServiceCommandLine = { () throws(ConfigurationError) in
+            try ServiceCommandLine(
                 kind: kind, summary: summary, keys: keys, arguments: arguments, environment: processEnvironment(),
                 check: check)
+        }
+        let command: ServiceCommandLine
+        do throws(ConfigurationError) {
+            command = try read()
         } catch {
             exit(printing: error.problems.map { "\(kind): \($0)" }.joined(separator: "\n"), code: usageExitCode)
         }
@@ -47,7 +50,11 @@ public enum ServiceMain {
             Glibc.exit(0)
         case .run(let configuration):
             do {
-                try await run(kind: kind, configuration: configuration, body: body)
+                let reread: @Sendable () throws -> ServiceConfiguration = {
+                    // The arguments are the same, so it is the same kind of command.
+                    if case .run(let fresh) = try read() { fresh } else { configuration }
+                }
+                try await run(kind: kind, configuration: configuration, reread: reread, body: body)
                 Glibc.exit(0)
             } catch {
                 let text = "\(error)"
@@ -58,6 +65,7 @@ public enum ServiceMain {
 
     private static func run(
         kind: String, configuration: ServiceConfiguration,
+        reread: @escaping @Sendable () throws -> ServiceConfiguration,
         body: @Sendable (ServiceContext) async throws -> [any Service]
     ) async throws {
         // A peer that closes its end must be an error where it is written to, not the end of the process.
@@ -91,7 +99,7 @@ public enum ServiceMain {
             configuration: configuration,
             runFolder: runFolder, busListen: given.isEmpty ? ["unix:\(runFolder.file("\(id).sock"))"] : given,
             logger: logger,
-            metrics: metrics, readiness: readiness, reload: reload)
+            metrics: metrics, readiness: readiness, reload: reload, reread: reread)
         let parts: [any Service]
         do {
             parts = try await body(context)

@@ -30,11 +30,16 @@ extension TURNServer {
         end(allocation, .streamClosed, now: now)
     }
 
-    /// Ends all allocations: the server goes down.
-    public mutating func endAll(now: Instant) {
+    /// Ends allocations, as the server goes down: at most `endsAtOnce`, so that the queue of events holds a line for each. Returns
+    /// whether there are more: call it again once the events are taken.
+    public mutating func endSome(now: Instant) -> Bool {
+        var left = TURNServer.endsAtOnce
         for allocation in table.allocations.rows.indices where table.allocations.rows[allocation].state != .free {
+            guard left > 0 else { return true }
+            left -= 1
             end(allocation, .serverEnds, now: now)
         }
+        return false
     }
 
     /// Ends what of a living allocation is over, perhaps all.

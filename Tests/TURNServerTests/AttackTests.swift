@@ -296,7 +296,7 @@ struct AttackTests {
             let server = TestServer(configuration(), seed: seed)
             for port in 1...20 {
                 let client = TestClient(server, flow("198.18.1.1:\(port)"))
-                server.kept = KeptPorts(limit: 4)
+                server.kept = KeptPorts(limit: 4, limitOfUser: 4)
                 let answer = client.allocate { (writer, output) throws(STUNError) in
                     try writer.addEvenPort(reserve: true, to: &output)
                 }

@@ -150,7 +150,7 @@ let allocateCases: [ErrorCase] = [
         configure: { $0.acceptsAllocations = false }
     ) { _, client in client.allocate() },
     ErrorCase(method: .allocate, code: .insufficientCapacity, why: "no room for a port to be kept") { server, client in
-        server.kept = KeptPorts(limit: 1)
+        server.kept = KeptPorts(limit: 1, limitOfUser: 1)
         TestClient(server, flow("198.18.1.9:1")).allocate { (writer, output) throws(STUNError) in
             try writer.addEvenPort(reserve: true, to: &output)
         }

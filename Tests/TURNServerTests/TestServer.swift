@@ -27,7 +27,7 @@ final class TestServer {
     /// Where relays are, by number; nil: free.
     private(set) var relays: [Endpoint?] = []
     private var nextPort: UInt16
-    var kept = KeptPorts<Endpoint>(limit: 4)
+    var kept = KeptPorts<Endpoint>(limit: 4, limitOfUser: 4)
     /// Relay addresses of the host; an empty port range is a host without free ports.
     var hostV4: IPAddress? = IPAddress("198.18.0.1")
     var hostV6: IPAddress? = IPAddress("2600::1")
@@ -69,7 +69,7 @@ final class TestServer {
         collect()
     }
     func endAll() {
-        machine.endAll(now: now)
+        while machine.endSome(now: now) {}
         collect()
     }
 
@@ -209,20 +209,25 @@ final class TestServer {
             if local.address.family == .v4 { grant.v4 = relay } else { grant.v6 = relay }
             return grant
         }
-        if request.families.contains(.v4), let host = hostV4 { grant.v4 = bound(host, request.port) }
-        if request.families.contains(.v6), let host = hostV6 { grant.v6 = bound(host, request.port) }
+        if request.families.contains(.v4), let host = hostV4 { grant.v4 = bound(host, request) }
+        if request.families.contains(.v6), let host = hostV6 { grant.v6 = bound(host, request) }
         return grant
     }
 
-    private func bound(_ host: IPAddress, _ wish: PortWish) -> BoundRelay? {
+    private func bound(_ host: IPAddress, _ request: RelayRequest) -> BoundRelay? {
         guard freePorts > 0 else { return nil }
+        let wish = request.port
         freePorts -= 1
         // Even and odd in turn; a wish for an even one goes to the next.
         var port = nextPort
         if wish != .any, port % 2 == 1 { port += 1 }
         nextPort = port + 1
         if case .evenAndNext(let token) = wish {
-            guard kept.keep(Endpoint(address: host, port: port + 1), token: token, now: now) else { return nil }
+            guard
+                kept.keep(
+                    Endpoint(address: host, port: port + 1), token: token, user: user(of: request.ticket) ?? "",
+                    now: now)
+            else { return nil }
             nextPort = port + 2
         }
         let local = Endpoint(address: host, port: port)

@@ -117,7 +117,7 @@ struct History: ~Copyable {
 
     /// Whatever happened: in the end everything ends, and nothing is left.
     mutating func finish() {
-        server.endAll(now: now)
+        while server.endSome(now: now) {}
         release()
         precondition(server.allocationCount == 0, "an allocation outlives the end")
         precondition(relays.allSatisfy { $0 == nil }, "a relay outlives the end")
