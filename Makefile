@@ -12,7 +12,7 @@ VENV := .venv
 ARGS ?=
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format generate fresh unit fuzz system test-deploy clean-run packages test-packages
+.PHONY: help run build test lint format generate fresh unit fuzz system without-browsers with-browsers test-deploy clean-run packages test-packages
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -25,7 +25,7 @@ build: ## builds all programs
 	@echo "Building; the first time compiles all packages (about 8 minutes on 2 cores), later only what changed."
 	@$(SWIFT_BUILD)
 
-test: test-packages lint build fresh unit fuzz system ## everything that must pass
+test: test-packages lint build fresh without-browsers with-browsers ## everything that must pass
 
 packages:
 	@deploy/install packages run
@@ -53,6 +53,19 @@ unit: build ## the Swift tests
 
 fuzz: ## runs each fuzz entry point for a short while, and replays old crashes
 	@Tests/Fuzz/run
+
+# Each of the three leaves a core idle most of the time: together they take minutes less than one after the other.
+without-browsers: build $(VENV)/ready
+	@mkdir -p .build-fuzz
+	@Tests/Fuzz/run >.build-fuzz/fuzz.log 2>&1 & fuzz=$$!; \
+	$(SWIFT_TEST) >.build-fuzz/unit.log 2>&1 & unit=$$!; \
+	$(VENV)/bin/python -m pytest Tests -m "not browser"; system=$$?; \
+	wait $$unit; unit=$$?; cat .build-fuzz/unit.log; \
+	wait $$fuzz; fuzz=$$?; cat .build-fuzz/fuzz.log; \
+	[ $$system -eq 0 ] && [ $$unit -eq 0 ] && [ $$fuzz -eq 0 ]
+
+with-browsers: build $(VENV)/ready
+	@$(VENV)/bin/python -m pytest Tests -m browser
 
 system: build $(VENV)/ready ## real processes, Redis and browsers
 	@$(VENV)/bin/python -m pytest Tests
