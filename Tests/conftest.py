@@ -10,6 +10,7 @@ from browsers import Tab
 from chromium import Chromium
 from cluster import Cluster
 from firefox import Firefox
+from rooms import enter
 from wire import Wire
 
 # The kinds a test may ask for by name.
@@ -114,6 +115,18 @@ def person(browser, cluster) -> Callable[..., Tab]:
         return tab
 
     return sign_in
+
+
+@pytest.fixture
+def room() -> str:
+    """A room that nobody was in yet."""
+    return f"room-{secrets.token_hex(3)}"
+
+
+@pytest.fixture
+def enters(browser, cluster, room) -> Callable[..., Tab]:
+    """`enters("Ann", "firefox")` is somebody who followed the room's link."""
+    return lambda name, kind="chromium", query="": enter(browser(kind), cluster.url(), room, name, query)
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ public enum SFUNode {
 
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {
-        await ServiceMain.run(
-            kind: "sfu-node", summary: "holds rooms", keys: SFUNodeKeys.all,
-            check: { BusAddress.problems(of: $0[CommonKeys.busListen], key: CommonKeys.busListen.name) },
-            body: { try parts(of: $0) })
+        await ServiceMain.run(kind: "sfu-node", summary: "holds rooms", keys: SFUNodeKeys.all) { context in
+            try parts(of: context)
+        }
     }
 
     /// The parts of the service in the order in which they start. They drain in reverse: the registry and the readers

@@ -10,8 +10,9 @@ import Time
 
 /// Configuration keys of signal.
 public enum SignalKeys {
-    static let registry: ConfigurationKey<[String]> = .list(
-        "registry", "Bus addresses of the registries; the first that answers is used.", placeholder: "URL,…")
+    static let registry: ConfigurationKey<[String]> = .busAddresses(
+        "registry", "Bus addresses of the registries; the first that answers is used.", placeholder: "unix:PATH,…",
+        default: ["unix:/run/roost/registry-1.sock"])
     static let redis: ConfigurationKey<String> = .text(
         "redis", "Where Redis is: unix:///PATH or redis://HOST:PORT/DB.", placeholder: "URL",
         default: "redis://127.0.0.1:6379/0")
@@ -77,10 +78,6 @@ public enum SignalService {
         let configuration = context.configuration
         let store = RedisStore(url: try RedisURL(parsing: configuration[SignalKeys.redis]), logger: context.logger)
         let registries = try configuration[SignalKeys.registry].map { try BusAddress(parsing: $0) }
-        guard !registries.isEmpty else {
-            throw ServiceFailure(
-                "signal: registry is not set. Give the registries' bus addresses: --registry unix:PATH,…")
-        }
         let registry = BusClient(
             addresses: registries, name: context.id, limits: .watchful, logger: context.logger)
         let metrics = SignalMetrics(registry: context.metrics)

@@ -1,4 +1,3 @@
-import Bus
 import Foundation
 import ServiceKit
 import Store
@@ -6,12 +5,7 @@ import Store
 extension SignalKeys {
     /// What is wrong with values that are each well formed, for people.
     static func problems(_ configuration: ServiceConfiguration) -> [String] {
-        var found = BusAddress.problems(of: configuration[CommonKeys.busListen], key: CommonKeys.busListen.name)
-        let registries = configuration[registry]
-        found +=
-            registries.isEmpty
-            ? ["--\(registry.name) is not set. Give the registries' bus addresses: --\(registry.name) unix:PATH,…"]
-            : BusAddress.problems(of: registries, key: registry.name)
+        var found: [String] = []
         do throws(RedisURLError) {
             _ = try RedisURL(parsing: configuration[redis])
         } catch {

@@ -17,7 +17,9 @@ public enum Turn {
 
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {
-        await ServiceMain.run(kind: "turn", summary: "relays media: STUN and TURN", keys: TurnKeys.all) { context in
+        await ServiceMain.run(
+            kind: "turn", summary: "relays media: STUN and TURN", keys: TurnKeys.all, check: problems
+        ) { context in
             try await parts(of: context)
         }
     }
@@ -75,6 +77,21 @@ public enum Turn {
         guard let fleet else { return [events, serving] }
         let (attachment, leaving) = fleet.parts(loops: loops, urls: urls, relays: relays, settings: settings)
         return [events, attachment, serving, leaving]
+    }
+
+    /// What is wrong with values that are each well formed: files that cannot be used. Not addresses: an interface may come up later,
+    /// and a supervisor tries a bad configuration only once.
+    private static func problems(_ configuration: ServiceConfiguration) -> [String] {
+        do {
+            _ = try certificate(configuration)
+            if let path = configuration[TurnKeys.secretFile] { _ = try CredentialFiles.secrets(at: path) }
+            if let path = configuration[TurnKeys.usersFile] {
+                _ = try CredentialFiles.users(at: path, realm: configuration[TurnKeys.realm])
+            }
+            return []
+        } catch {
+            return ["\(error)"]
+        }
     }
 
     private static func list(_ endpoints: [Endpoint]) -> String {

@@ -29,20 +29,6 @@ public enum BusAddress: Hashable, Sendable {
     }
 }
 
-extension BusAddress {
-    /// What is wrong with a configured list, for people; empty where each can be parsed.
-    public static func problems(of texts: [String], key: String) -> [String] {
-        texts.compactMap { text in
-            do throws(BusAddressError) {
-                _ = try BusAddress(parsing: text)
-                return nil
-            } catch {
-                return "--\(key): \(error)."
-            }
-        }
-    }
-}
-
 extension BusAddress: CustomStringConvertible {
     /// The URL.
     public var description: String {

@@ -31,7 +31,7 @@ public enum CommonKeys {
         "run-dir", "Folder for sockets, process files and made certificates.", placeholder: "PATH",
         default: "/run/roost")
     /// Where the bus listens.
-    public static let busListen: ConfigurationKey<[String]> = .list(
+    public static let busListen: ConfigurationKey<[String]> = .busAddresses(
         "bus-listen", "Bus addresses to listen on; unix:RUN-DIR/ID.sock unless given.", placeholder: "unix:PATH,…")
     /// Where metrics and health are served.
     public static let adminListen: ConfigurationKey<HostPort> = .hostPort(

@@ -42,7 +42,7 @@ public enum ServiceMain {
         do throws(ConfigurationError) {
             command = try read()
         } catch {
-            exit(printing: error.problems.map { "\(kind): \($0)" }.joined(separator: "\n"), code: usageExitCode)
+            exit(printing: error.problems.map { named($0, kind) }.joined(separator: "\n"), code: usageExitCode)
         }
         switch command {
         case .print(let text):
@@ -57,8 +57,7 @@ public enum ServiceMain {
                 try await run(kind: kind, configuration: configuration, reread: reread, body: body)
                 Glibc.exit(0)
             } catch {
-                let text = "\(error)"
-                exit(printing: text.hasPrefix("\(kind):") ? text : "\(kind): \(text)", code: 1)
+                exit(printing: named("\(error)", kind), code: 1)
             }
         }
     }
@@ -127,6 +126,11 @@ public enum ServiceMain {
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
+    /// A sentence that says who speaks, once.
+    private static func named(_ text: String, _ kind: String) -> String {
+        text.hasPrefix("\(kind):") ? text : "\(kind): \(text)"
     }
 
     private static func startLogging(

@@ -144,14 +144,20 @@ private func untilClosed(_ puppet: Puppet) async throws -> Interval {
     return MonotonicClock.now - start
 }
 
+/// A server in a process of its own, which echoes.
+private func benchServer(_ path: String) throws -> Process {
+    let peer = Process()
+    peer.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent().appendingPathComponent("BusBench")
+    peer.arguments = ["serve", path]
+    try peer.run()
+    return peer
+}
+
 @Suite struct FaultTests {
     @Test func `a peer process that is frozen is found dead within the limit`() async throws {
         let path = freshPath()
-        let peer = Process()
-        peer.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            .deletingLastPathComponent().appendingPathComponent("BusBench")
-        peer.arguments = ["serve", path]
-        try peer.run()
+        let peer = try benchServer(path)
         defer { kill(peer.processIdentifier, SIGKILL) }
         var limits = WireLimits()
         limits.keepaliveIdle = .milliseconds(200)
@@ -188,11 +194,7 @@ private func untilClosed(_ puppet: Puppet) async throws -> Interval {
     @Test func `a server without a free descriptor keeps who is there, and takes others once it has one`() async throws
     {
         let path = freshPath()
-        let peer = Process()
-        peer.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            .deletingLastPathComponent().appendingPathComponent("BusBench")
-        peer.arguments = ["serve", path]
-        try peer.run()
+        let peer = try benchServer(path)
         defer { kill(peer.processIdentifier, SIGKILL) }
         let clients = (0..<12).map { _ in BusClient(addresses: [.unix(path: path)], logger: logger) }
         let first = Task { try await clients[0].run() }

@@ -105,19 +105,23 @@ def test_check_validates_and_exits(kind: str, run: Path) -> None:
     ("kind", "flags", "words"),
     [
         ("signal", ["--redis", "nowhere"], "--redis: expected redis://HOST:PORT/DB"),
-        ("signal", ["--registry", "tcp:9"], "--registry: bus address 'tcp:9' has an unknown scheme"),
+        ("signal", ["--registry", "tcp:9"], "bus address 'tcp:9' has an unknown scheme"),
         ("signal", ["--certificate", "/nowhere.pem"], "--certificate is of no use without --private-key"),
         ("signal", ["--private-key", "/nowhere.pem"], "--private-key is of no use without --certificate"),
         ("signal", ["--certificate", "/nowhere.pem", "--private-key", "/nowhere.pem"], "cannot use the certificate /nowhere.pem"),
         ("signal", ["--web-root", "/nowhere"], "--web-root: cannot read /nowhere/index.html"),
         ("registry", ["--turn-secret-file", "/nowhere"], "/nowhere"),
-        ("registry", ["--bus-listen", "unix:"], "--bus-listen: bus address 'unix:' has no path"),
-        ("sfu-node", ["--bus-listen", "unix:"], "--bus-listen: bus address 'unix:' has no path"),
+        ("registry", ["--bus-listen", "unix:"], "bus address 'unix:' has no path"),
+        ("turn", ["--secret-file", "/nowhere"], "/nowhere"),
+        ("turn", ["--certificate", "/nowhere.pem"], "--certificate and --private-key belong together"),
+        ("sfu-node", ["--bus-listen", "unix:"], "bus address 'unix:' has no path"),
     ],
 )  # fmt: skip
 def test_what_could_not_start_is_not_called_valid(kind: str, flags: list[str], words: str, run: Path) -> None:
     for extra in ([], ["--check"]):
-        assert words in refusal(kind, run, *flags, *extra, code=64)
+        said = refusal(kind, run, *flags, *extra, code=64)
+        assert words in said
+        assert f"{kind}: {kind}:" not in said
 
 
 @pytest.mark.parametrize("kind", KINDS)

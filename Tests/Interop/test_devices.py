@@ -24,11 +24,6 @@ MACHINE = """
 """
 
 
-@pytest.fixture
-def room() -> str:
-    return f"red-{secrets.token_hex(3)}"
-
-
 def plugs(tab, script: str) -> None:
     """Something is plugged in or out: the browser says so."""
     tab.run(f"{script}; navigator.mediaDevices.dispatchEvent(new Event('devicechange')); return true")

@@ -1,7 +1,5 @@
 """What a page knows of its room, and the room of it, stays right: when it is told anew, loaded anew, or let in anew."""
 
-import secrets
-
 import pytest
 
 from browsers import Tab
@@ -12,11 +10,6 @@ from wire import Wire
 pytestmark = pytest.mark.browser
 
 MEDIA = {"audio": True, "video": True, "screen": False}
-
-
-@pytest.fixture
-def room() -> str:
-    return f"memory-{secrets.token_hex(3)}"
 
 
 @pytest.fixture

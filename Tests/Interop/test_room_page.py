@@ -16,17 +16,6 @@ pytestmark = pytest.mark.browser
 MEDIA = {"audio": True, "video": True, "screen": False}
 
 
-@pytest.fixture
-def room() -> str:
-    return f"green-{secrets.token_hex(3)}"
-
-
-@pytest.fixture
-def enters(browser, cluster, room):
-    """`enters("Ann", "firefox")` is somebody who followed the room's link."""
-    return lambda name, kind="chromium", query="": enter(browser(kind), cluster.url(), room, name, query)
-
-
 def test_who_stands_outside_a_room_is_not_within_reach(enters, person, browser, cluster, room, wire):
     """Nothing rings on the page of a room: whoever left it, or is not in yet, must not seem to be there."""
     ann, bob, carl = person("Ann"), enters("Bob"), wire("Carl")

@@ -1,7 +1,5 @@
 """The way between a page and its room's node: what comes of it when networks, or other members, are unkind."""
 
-import secrets
-
 import pytest
 
 from browsers import Tab
@@ -11,11 +9,6 @@ from taps import connections, cut_socket, enter_tapped, fail_connection, let_soc
 from waiting import wait_until
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def room() -> str:
-    return f"ways-{secrets.token_hex(3)}"
 
 
 @pytest.fixture

@@ -6,19 +6,8 @@ import time
 import pytest
 
 from page import serious_findings
-from rooms import MEDIA_PATIENCE, enter, meets, sees_and_hears_all, tiles
+from rooms import MEDIA_PATIENCE, meets, sees_and_hears_all, tiles
 from waiting import wait_until
-
-
-@pytest.fixture
-def room() -> str:
-    return f"blue-{secrets.token_hex(3)}"
-
-
-@pytest.fixture
-def enters(browser, cluster, room):
-    """`enters("Ann", "firefox")` is somebody who followed the room's link."""
-    return lambda name, kind="chromium", query="": enter(browser(kind), cluster.url(), room, name, query)
 
 
 @pytest.mark.browser

@@ -29,28 +29,17 @@ from allocation import (
     connected,
     header,
 )
+from turn_clients import LOOPBACK, client, peer, refusal
 from turn_server import USERS, TurnServer
 from waiting import wait_until
 
 UDP = (TRANSPORT, bytes([17, 0, 0, 0]))
-LOOPBACK = ("--allow-peer", "127.0.0.0/8", "--relay-address", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[TurnServer]:
     with TurnServer(*LOOPBACK) as made:
         yield made
-
-
-def client(server: TurnServer, over: str = "udp", **options) -> Allocation:
-    port = server.tls_port if over == "tls" else server.port
-    return Allocation(server.host, port, "alice", USERS["alice"], over=over, **options)
-
-
-def peer() -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
-    return made
 
 
 def serves(server: TurnServer) -> None:
@@ -69,12 +58,6 @@ def counted(server: TurnServer, name: str) -> float:
     """A number of /metrics, which workers tell four times a second."""
     time.sleep(0.3)
     return server.metrics()[name]
-
-
-def refusal(act) -> int:
-    with pytest.raises(Refused) as refused:
-        act()
-    return refused.value.code
 
 
 # -- capacity

@@ -16,27 +16,9 @@ import pytest
 
 from allocation import ALLOCATE, EVEN_PORT, FAILURE, NONCE, REALM, TRANSPORT, USERNAME, Allocation, Refused, attribute, connected, header
 from cluster import BUILD, free_ports
+from turn_clients import LOOPBACK, client, peer, refusal
 from turn_server import USERS, TurnServer
 from waiting import wait_until
-
-LOOPBACK = ("--allow-peer", "127.0.0.0/8", "--relay-address", "127.0.0.1")
-
-
-def client(server: TurnServer, over: str = "udp", **options) -> Allocation:
-    port = server.tls_port if over == "tls" else server.port
-    return Allocation(server.host, port, "alice", USERS["alice"], over=over, **options)
-
-
-def peer() -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
-    return made
-
-
-def refusal(act) -> int:
-    with pytest.raises(Refused) as refused:
-        act()
-    return refused.value.code
 
 
 # -- start

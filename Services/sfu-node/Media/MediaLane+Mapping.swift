@@ -161,7 +161,7 @@ extension MediaLane {
 
     /// Whether somebody speaks whom a receiver has no slot for: then slots are to be given out anew.
     mutating func mapUnheardVoices(_ room: Int) {
-        for voice in rooms[room].speakers.voices where voice.level < MediaLane.quiet {
+        for voice in rooms[room].speakers.voices where voice.level < SpeakerDetector.quiet {
             for source in connections[voice.connection].sources
             where sources[source].kind == .microphone && !sources[source].isMuted && !sources[source].isSilenced {
                 // Everybody but itself hears who has a slot everywhere.
@@ -172,9 +172,6 @@ extension MediaLane {
             }
         }
     }
-
-    /// In dB below full scale: room noise is not a voice.
-    private static let quiet = 60.0
 
     func subscription(of source: Int, by index: Int) -> Int? {
         for slot in sources[source].subscribers where slots[slot].connection == index { return slot }

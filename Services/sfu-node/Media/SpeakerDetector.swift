@@ -10,7 +10,7 @@ struct SpeakerDetector {
     private static let margin = 6.0
     private static let takeover = Interval.milliseconds(600)
     /// Below this a microphone hears a room, not a voice: -dBov.
-    private static let quiet = 60.0
+    static let quiet = 60.0
 
     struct Voice {
         var connection: Int
