@@ -187,12 +187,12 @@ private struct LoopsPart: Service {
         let end = ContinuousClock.now + timeout - min(timeout / 5, .seconds(1))
         settings.refuseAllocations()
         await loops.update(settings)
+        // The workers' number may be a quarter of a second old, of which a client may have come.
+        try? await Task.sleep(for: min(.milliseconds(300), timeout / 2))
         let left = loops.allocationCount
         if left > settings.drainFloor {
             logger.info("waiting for allocations to end", metadata: ["allocations": "\(left)"])
         }
-        // The worker's number may be a quarter of a second old, hence not only "none now".
-        try? await Task.sleep(for: min(.milliseconds(300), timeout / 2))
         while loops.allocationCount > settings.drainFloor, ContinuousClock.now < end {
             guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { break }
         }

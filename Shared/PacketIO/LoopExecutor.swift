@@ -67,7 +67,14 @@ public final class LoopExecutor: SerialExecutor, TaskExecutor, Sendable {
     }
 
     /// Takes a job of one of its actors.
-    public func enqueue(_ job: consuming ExecutorJob) { core.put(UnownedJob(job)) }
+    public func enqueue(_ job: consuming ExecutorJob) {
+        // The job keeps this executor, and once it is in the ring the thread may finish it, and nothing keeps the core whose thread is
+        // yet to be woken. A plain reference would be optimized away, since `self` is taken to live on.
+        let core = unsafe Unmanaged.passRetained(core)
+        let job = UnownedJob(job)
+        unsafe core._withUnsafeGuaranteedRef { $0.put(job) }
+        unsafe core.release()
+    }
 
     /// This executor, as actors name it.
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor { unsafe UnownedSerialExecutor(ordinary: self) }

@@ -75,9 +75,39 @@ struct AllocationTests {
 
     @Test func `the counters count`() {
         allocation_counts_begin()
-        for index in 0..<100 { _ = Counted(index) }
+        var kept: [Counted] = []
+        for index in 0..<100 { kept.append(Counted(index)) }
+        let again = (0..<100).map { kept[$0] }
         allocation_counts_end()
-        #expect(allocation_counts_now().objects >= 100)
+        let counts = allocation_counts_now()
+        #expect(again.count == 100)
+        #expect(counts.objects >= 100, "\(counts)")
+        #expect(counts.allocations >= 100, "\(counts)")
+        #expect(counts.retains >= 100, "\(counts)")
+    }
+
+    @Test func `another thread is neither counted nor harmed, whatever it handles`() async {
+        await withTaskGroup(of: Int.self) { group in
+            group.addTask {
+                // Strings of up to 15 bytes are no objects, and longer ones are.
+                var texts = ["a", "0123456789abcd", "longer than what fits beside a length"]
+                var lengths = 0
+                while !Task.isCancelled {
+                    texts.append(texts.removeFirst())
+                    lengths &+= texts.map { $0 + "!" }.joined().utf8.count
+                }
+                return lengths
+            }
+            allocation_counts_begin()
+            let end = ContinuousClock.now + .milliseconds(50)
+            while ContinuousClock.now < end {}
+            allocation_counts_end()
+            group.cancelAll()
+            #expect(await group.next() ?? 0 > 0)
+        }
+        let counts = allocation_counts_now()
+        #expect(counts.allocations < 20, "\(counts)")
+        #expect(counts.retains < 20, "\(counts)")
     }
 }
 

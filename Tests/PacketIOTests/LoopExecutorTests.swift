@@ -48,4 +48,20 @@ struct LoopExecutorTests {
         for _ in 0..<10_000 where gone != nil { await Task.yield() }
         #expect(gone == nil)
     }
+
+    /// Whoever gives an executor its last job has not yet come back from doing so when the job may be done, and all gone.
+    @Test func `an executor may go while its last job is still being given to it`() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    for _ in 0..<500 {
+                        let counter = Counter(on: try LoopExecutor(name: "test"))
+                        // Nobody waits for the job, so it holds the executor alone.
+                        Task.detached { _ = await counter.add() }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
 }

@@ -99,7 +99,6 @@ struct AllocationTests {
     @Test func `nothing is allocated or retained on a packet's way, or for what is said of it`() {
         var forwarder = Forwarder()
         run(&forwarder, packets: 0..<1000, counting: false)
-        // Few, as no other thread may handle strings meanwhile.
         run(&forwarder, packets: 1000..<3000, counting: true)
         let counts = allocation_counts_now()
         let written = forwarder.written

@@ -14,12 +14,11 @@ typedef struct {
     uint64_t retains;      // of Swift
 } allocation_counts;
 
-// Counts what the calling thread does from now on; any other thread is left out. Until `allocation_counts_end` no thread may
-// handle strings.
+// Counts what the calling thread does from now on; any other thread is left out.
 void allocation_counts_begin(void);
 // From any thread: what was counted so far.
 allocation_counts allocation_counts_now(void);
-// Counts no longer.
+// Counts no longer; on the thread that began.
 void allocation_counts_end(void);
 // How many bytes of the whole program are allocated, and not freed.
 uint64_t allocation_bytes_in_use(void);
