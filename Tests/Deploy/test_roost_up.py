@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -80,6 +81,23 @@ def test_what_dies_is_back_within_five_seconds(up, id: str) -> None:
     cluster.wait_restarted(id, old, timeout=5)
     assert cluster.service(id).restarts == 1
     assert sum(s.restarts for s in cluster.services()) == 1
+
+
+def test_what_dies_again_and_again_waits_longer_each_time_and_the_others_live_on(up) -> None:
+    cluster = up()
+    cluster.start()
+    waits = []
+    for restarts in range(1, 6):
+        old = cluster.kill("turn-1")
+        killed = time.monotonic()
+        wait_until(lambda: cluster.service("turn-1").pid not in (0, old), "it is started again", 8, every=0.02, seen=cluster.describe)
+        waits.append(time.monotonic() - killed)
+        assert cluster.service("turn-1").restarts == restarts
+
+    for wait, expected in zip(waits, (0.2, 0.5, 1, 2, 2)):
+        assert expected <= wait + 0.05 < expected + 1, waits
+    cluster.wait_whole(10)
+    assert sum(s.restarts for s in cluster.services()) == 5
 
 
 def test_sigterm_ends_all_in_order(up) -> None:

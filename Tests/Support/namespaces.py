@@ -92,6 +92,24 @@ class Inside:
         setattr(self._thing, name, value)
 
 
+class Uplink:
+    """A cable from a home to a router: the network that a device is in."""
+
+    def __init__(self, home: Namespace, number: int):
+        self.home, self.number = home, number
+        self.unplug()
+
+    def plug(self) -> None:
+        self.home.ip(f"link set eth{self.number} up")
+        self.home.ip(f"addr replace 10.{self.number}.0.2/24 dev eth{self.number}")
+        self.home.ip(f"route replace default via 10.{self.number}.0.1")
+
+    def unplug(self) -> None:
+        """As a device that leaves a network: its address and routes are gone at once, and nobody is told."""
+        self.home.ip(f"addr flush dev eth{self.number}")
+        self.home.ip(f"link set eth{self.number} down")
+
+
 class Internet:
     """A public network, 11.7.0.0/24, and homes behind routers of their own. Nothing of it is connected to this machine's networks.
 
@@ -103,7 +121,7 @@ class Internet:
     def __init__(self) -> None:
         self.id = secrets.token_hex(2)
         self.made: list[Namespace] = []
-        self.homes = 0
+        self.routers = 0
         self.public = self._namespace("pub")
         self.public.ip("link add wan type bridge")
         self.public.ip(f"addr add {self.SERVER}/24 dev wan")
@@ -120,16 +138,24 @@ class Internet:
 
         `refuse` is a match of nftables whose packets the router drops.
         """
-        self.homes += 1
-        number = self.homes
-        router, home = self._namespace(f"r{number}"), self._namespace(f"h{number}")
+        home = self.device()
+        self.uplink(home, nat, refuse).plug()
+        return home
+
+    def device(self) -> Namespace:
+        """A device that is in no network yet; see `uplink`."""
+        return self._namespace(f"h{self.routers + 1}")
+
+    def uplink(self, home: Namespace, nat: str = "masquerade", refuse: str = "") -> "Uplink":
+        """A way out of a home, by a router and an address of its own; not in use before `plug`."""
+        self.routers += 1
+        number = self.routers
+        router = self._namespace(f"r{number}")
         self._cable(self.public, f"to-r{number}", router, "wan")
-        self._cable(router, "lan", home, "eth0")
+        self._cable(router, "lan", home, f"eth{number}")
         self.public.ip(f"link set to-r{number} master wan")
         router.ip(f"addr add 11.7.0.{10 + number}/24 dev wan")
         router.ip(f"addr add 10.{number}.0.1/24 dev lan")
-        home.ip(f"addr add 10.{number}.0.2/24 dev eth0")
-        home.ip(f"route add default via 10.{number}.0.1")
         router.ip("route add default dev wan")
         router.forward()
         router.nft(
@@ -140,7 +166,7 @@ class Internet:
                     iifname "lan" accept; ct state established,related accept; }}
             }}"""
         )
-        return home
+        return Uplink(home, number)
 
     def _cable(self, a: Namespace, a_end: str, b: Namespace, b_end: str) -> None:
         a.ip(f"link add {a_end} type veth peer name {b_end} netns {b.name}")
