@@ -21,7 +21,7 @@ public enum Registry {
             var router = BusRouter()
             router.add(registry: RegistryService(cluster: cluster))
             let addresses = try context.busListen.map { try BusAddress(parsing: $0) }
-            let server = BusServer(addresses: addresses, router: router, logger: context.logger)
+            let server = BusServer(addresses: addresses, router: router, name: context.id, logger: context.logger)
             measure(cluster, context)
             return [
                 RedisPart(store: store), ClusterPart(cluster: cluster, readiness: context.readiness),

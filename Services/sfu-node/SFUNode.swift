@@ -38,7 +38,7 @@ public enum SFUNode {
         let listen = try context.busListen.map { try BusAddress(parsing: $0) }
         var router = BusRouter()
         router.add(rooms: RoomsService(host: host, media: media, logger: context.logger))
-        let server = BusServer(addresses: listen, router: router, logger: context.logger)
+        let server = BusServer(addresses: listen, router: router, name: context.id, logger: context.logger)
 
         let registry = context.readiness.condition("registry", waitingFor: "not attached to a registry yet")
         let load = ProcessLoad()

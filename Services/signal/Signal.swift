@@ -83,7 +83,7 @@ public enum SignalService {
         let metrics = SignalMetrics(registry: context.metrics)
         let (events, continuation) = AsyncStream.makeStream(of: SocketEvent.self)
         guard let address = context.busListen.first else { throw ServiceFailure("signal: bus-listen is empty.") }
-        let pool = PeerPool(logger: context.logger)
+        let pool = PeerPool(name: context.id, logger: context.logger)
         let door = Door(
             parts: DoorParts(
                 id: try busID(context), region: context.region, presence: Presence(store: store, address: address),

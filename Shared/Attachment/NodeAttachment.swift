@@ -63,7 +63,7 @@ public final class NodeAttachment: Sendable {
         precondition(!registries.isEmpty, "a node needs the address of a registry")
         self.node = node
         addresses = registries
-        clients = registries.map { BusClient(addresses: [$0], limits: .watchful, logger: logger) }
+        clients = registries.map { BusClient(addresses: [$0], name: node.nodeID, limits: .watchful, logger: logger) }
         self.logger = logger
         self.heartbeat = heartbeat
         self.command = command

@@ -184,7 +184,8 @@ public struct BusReplies<Received: Message>: AsyncSequence, Sendable {
         /// The next; nil at a good end, throws a bad one as `BusStatus`.
         public mutating func next() async throws(BusStatus) -> Received? {
             guard let bytes = try await inbound.next() else { return nil }
-            return try decode(bytes)
+            // Who serves a call has no handle of it: the messages are the caller's.
+            return try decode(bytes, orElse: handle == nil ? .invalidArgument : .internal)
         }
     }
 }
@@ -197,10 +198,13 @@ func encode(_ message: some Message) throws(BusStatus) -> [UInt8] {
     }
 }
 
-func decode<Received: Message>(_ bytes: [UInt8]) throws(BusStatus) -> Received {
+/// `code` says whose fault it is: a caller's, of what it asked with, or that of who was called.
+func decode<Received: Message>(
+    _ bytes: [UInt8], orElse code: StatusCode = .internal
+) throws(BusStatus) -> Received {
     do {
         return try Received(serializedBytes: bytes)
     } catch {
-        throw BusStatus(.internal, "a message cannot be read as \(Received.protoMessageName): \(error)")
+        throw BusStatus(code, "a message cannot be read as \(Received.protoMessageName): \(error)")
     }
 }

@@ -31,7 +31,11 @@ extension BusConnection {
     }
 
     private func finish(_ violation: ProtocolViolation) {
-        logger.warning("a bus connection ends", metadata: ["reason": "\(violation.reason)"])
+        let name = state.withLock { $0.peerName }
+        let process = transport.peer.processID.map { "\($0)" } ?? "unknown"
+        logger.warning(
+            "a bus connection ends",
+            metadata: ["reason": "\(violation.reason)", "peer": "\(name)", "peer-pid": "\(process)"])
         finish(BusStatus(.unavailable, violation.reason))
     }
 

@@ -63,7 +63,7 @@ struct ServedCall: Sendable {
         guard let bytes = try await inbound.next() else {
             throw BusStatus(.invalidArgument, "the call came without its message")
         }
-        return try decode(bytes)
+        return try decode(bytes, orElse: .invalidArgument)
     }
 
     func writer<Reply: Message>() -> BusWriter<Reply> { BusWriter(connection: connection, id: id, handle: nil) }

@@ -16,9 +16,14 @@ final class PeerPool: Sendable {
     private static let idle = Interval.seconds(120)
 
     private let entries = Mutex<[[String]: Entry]>([:])
+    private let name: String
     private let logger: Logger
 
-    init(logger: Logger) { self.logger = logger }
+    /// `name` is what this service calls itself to the others.
+    init(name: String, logger: Logger) {
+        self.name = name
+        self.logger = logger
+    }
 
     /// The client of a place.
     func client(_ addresses: [String]) throws(BusStatus) -> BusClient {
@@ -31,7 +36,7 @@ final class PeerPool: Sendable {
                 return entry.client
             }
             guard entries.count < Self.limit else { throw BusStatus(.resourceExhausted, "too many peers") }
-            let client = BusClient(addresses: parsed, logger: logger)
+            let client = BusClient(addresses: parsed, name: name, logger: logger)
             entries[addresses] = Entry(client: client, task: Task { try? await client.run() }, lastUse: now)
             return client
         }
