@@ -58,9 +58,9 @@ def pin(pid: int, cores: set[int], first: bool = False) -> None:
 class Load:
     """One load client: a command a line, an answer a line."""
 
-    def __init__(self):
+    def __init__(self, address: str = "127.0.0.1"):
         self.process = subprocess.Popen(
-            [str(BIN / "SFULoad")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, **alone_on({LOAD_CORE})
+            [str(BIN / "SFULoad"), address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, **alone_on({LOAD_CORE})
         )
         self.count = 0
 

@@ -38,5 +38,6 @@ class Line:
         value = "-" if self.value is None else f"{self.value:.2f} {self.unit}"
         against = "" if self.ratio is None else f", {self.ratio:.2f} times {self.baseline:.2f} {self.unit}"
         verdict = f"INVALID: {self.invalid[:200]}" if self.invalid is not None else "met" if self.is_met else "NOT MET"
-        limit = "" if self.limit is None else f", limit {self.limit}"
-        return f"{self.name}: {value}{against}{limit}: {verdict}"
+        # Told beside the others, without a limit of its own.
+        told = self.limit is None and self.invalid is None
+        return f"{self.name}: {value}{against}" + ("" if told else f", limit {self.limit}: {verdict}")

@@ -40,13 +40,14 @@ final class LoadMember {
     private var isLeaving = false
     private let packet = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 16)
 
-    init(_ number: UInt32, dtls: DTLSContext) throws {
+    /// `address` is where its socket is bound.
+    init(_ number: UInt32, at address: IPAddress, dtls: DTLSContext) throws {
         self.number = number
         self.dtls = dtls
         var options = UDPSocketOptions()
         // What a node sent as one is taken as one: a network card would cut it up, not the node's processor.
         options.mergesDatagrams = true
-        socket = try UDPSocket(binding: Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0), options: options)
+        socket = try UDPSocket(binding: Endpoint(address: address, port: 0), options: options)
         var random = SystemRandomNumberGenerator()
         localICE = .random(using: &random)
         unsafe packet.initializeMemory(as: UInt8.self, repeating: 0)

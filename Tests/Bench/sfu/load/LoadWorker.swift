@@ -7,6 +7,7 @@ import Time
 actor LoadWorker: PacketWorker {
     private nonisolated let executor: LoopExecutor
     private let dtls: DTLSContext
+    private let address: IPAddress
     private var members: [UInt32: LoadMember] = [:]
     /// In the order in which they send, and by socket.
     private var order: [LoadMember] = []
@@ -16,8 +17,9 @@ actor LoadWorker: PacketWorker {
     private var window = Window()
     private var pollAt = Instant.zero
 
-    init(on executor: LoopExecutor) throws {
+    init(on executor: LoopExecutor, at address: IPAddress) throws {
         self.executor = executor
+        self.address = address
         dtls = try DTLSContext()
     }
 
@@ -45,7 +47,7 @@ actor LoadWorker: PacketWorker {
     }
 
     private func add(_ number: UInt32) throws -> LoadMember {
-        let member = try LoadMember(number, dtls: dtls)
+        let member = try LoadMember(number, at: address, dtls: dtls)
         members[number] = member
         order.append(member)
         unopened.append(member)

@@ -1,5 +1,5 @@
 // A load client: participants of rooms without a browser, many on one thread. It does what it is told on its input, a line a command, and
-// answers each with a line; `../bench_sfu.py` tells it, and speaks to signal for it.
+// answers each with a line; `../bench_sfu.py` tells it, and speaks to signal for it. Its argument is the address of its members (127.0.0.1).
 //
 //   offer MEMBER AUDIO VIDEO AUDIO-SLOTS VIDEO-SLOTS    its offer: "AUDIO-MID VIDEO-MID SDP" ("-": none)
 //   answer MEMBER SDP                                   takes the node's answer, and connects
@@ -12,6 +12,7 @@
 //
 // Lines of SDP are divided by tabs.
 
+import Addresses
 import Glibc
 import PacketIO
 
@@ -51,7 +52,8 @@ func run(_ words: [Substring], _ worker: LoadWorker) async throws -> String {
 }
 
 let executor = try LoopExecutor(name: "load")
-let worker = try LoadWorker(on: executor)
+guard let address = IPAddress(CommandLine.arguments.dropFirst().first ?? "127.0.0.1") else { throw Usage() }
+let worker = try LoadWorker(on: executor, at: address)
 let running = Task { try await executor.run(worker, sockets: []) }
 while let line = readLine() {
     let words = line.split(separator: " ")
