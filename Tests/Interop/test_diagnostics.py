@@ -9,6 +9,7 @@ import pytest
 from check import add, cells, gather, open_check, reason, remove_all, servers
 from cluster import free_ports
 from page import serious_findings
+from taps import tap
 from test_page import get
 from waiting import wait_until
 
@@ -220,6 +221,34 @@ def test_relay_only_offers_no_other_way(page):
     codes = gather(tab)
     assert "nat-not-looked" in codes
     assert {row["Type"] for row in cells(tab, "candidates")} == {"relay"}
+
+
+def test_a_pool_of_candidates_is_what_the_connection_is_made_with(page):
+    tab = tap(page())
+    sizes = "return pcs.map((made) => made.getConfiguration().iceCandidatePoolSize)"
+    gather(tab)
+    assert not any(tab.run(sizes)), "none is asked for unless a person does"
+    tab.run("pcs.length = 0; return true")
+    ask_for_pool(tab, 3)
+    gather(tab)
+    # One connection gathers for the table; those that try each server alone need no pool.
+    assert [size for size in tab.run(sizes) if size] == [3]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gathering_with_a_pool_finds_the_same_ways(page, kind):
+    tab = page(kind)
+    ask_for_pool(tab, 10)
+    codes = gather(tab)
+    assert "stun-works" in codes and codes[0] == "advice-ready", tab.describe()
+    tab.sees("Gathering is complete")
+    assert {"host", "relay"} <= {row["Type"] for row in cells(tab, "candidates")}
+
+
+def ask_for_pool(tab, size):
+    field = "return document.querySelector('[data-testid=pool]')"
+    tab.run(field.removeprefix("return ") + ".value = ''; return true")
+    tab.type_into(field, str(size))
 
 
 def test_the_check_is_done_by_keyboard_alone(page):

@@ -265,6 +265,31 @@ def test_it_serves_at_several_addresses_of_each_transport():
                         assert one.allocate()[0] == "127.0.0.1", (host, port, over)
 
 
+def test_it_serves_the_ports_of_the_web_beside_its_own_on_each_transport():
+    """443 is what a strict network lets out. Addresses of this run's own, since it is one port for the whole machine."""
+    # 127.0.0.0/8 is all loopback; who runs this at the same time has other addresses.
+    hosts = [f"127.{os.getpid() >> 8 & 0x7F | 0x40}.{os.getpid() & 0xFF}.{number}" for number in (2, 3)]
+    try:
+        with socket.create_server((hosts[0], 443)):
+            pass
+    except PermissionError:
+        pytest.skip("this user may not bind port 443 (net.ipv4.ip_unprivileged_port_start)")
+    server = TurnServer(*LOOPBACK)
+    places = [("127.0.0.1", server.port), (hosts[0], 443), (hosts[1], 443), (hosts[1], server.tls_port)]
+    for name in ("--listen", "--tcp-listen"):
+        server.arguments[server.arguments.index(name) + 1] = ",".join(f"{host}:{port}" for host, port in places)
+    with server:
+        for host, port in places:
+            # One port of streams takes both: the first byte tells them apart.
+            for over in ("udp", "tcp", "tls"):
+                with Allocation(host, port, "alice", USERS["alice"], over=over) as one, peer() as far:
+                    assert one.allocate()[0] == "127.0.0.1", (host, port, over)
+                    one.bind(0x4000, far.getsockname())
+                    one.send_channel(0x4000, f"{host}:{port} {over}".encode())
+                    far.settimeout(5)
+                    assert far.recv(100) == f"{host}:{port} {over}".encode()
+
+
 def test_errors_and_drops_are_counted_by_code_and_cause():
     with TurnServer(*LOOPBACK, tls=False) as server, client(server) as one:
         one.allocate()
