@@ -122,16 +122,18 @@ static void fill(struct run *run, uint8_t *packet, int flow, int direction) {
 
 static int receive_all(struct run *run, double wait);
 
-static int send_tls(struct run *run, int flow, int size) {
-    SSL *tls = run->load->flows[flow].tls;
+static int send_stream(struct run *run, int flow, int size) {
+    BIO *stream = run->load->flows[flow].stream;
     for (int i = 0; i < run->load->burst; i++) {
         memset(run->outgoing, 0, (size_t)size);
         fill(run, run->outgoing, flow, up);
-        for (;;) {
-            int written = SSL_write(tls, run->outgoing, size);
-            if (written == size) break;
-            int reason = SSL_get_error(tls, written);
-            if (reason != SSL_ERROR_WANT_WRITE && reason != SSL_ERROR_WANT_READ) return errno = EPIPE, -1;
+        for (int done = 0; done < size;) {
+            int written = BIO_write(stream, run->outgoing + done, size - done);
+            if (written > 0) {
+                done += written;
+                continue;
+            }
+            if (!BIO_should_retry(stream)) return errno = EPIPE, -1;
             if (receive_all(run, 0) < 0) return -1;
         }
     }
@@ -144,7 +146,7 @@ static int send_burst(struct run *run, int flow, int direction) {
     int payload = load->payload, burst = load->burst;
     int size = direction == up ? payload + header : payload;
     run->result->sent += (uint64_t)burst;
-    if (direction == up && load->flows[flow].tls) return send_tls(run, flow, (size + 3) & ~3);
+    if (direction == up && load->flows[flow].stream) return send_stream(run, flow, (size + 3) & ~3);
     int fd = direction == up ? load->flows[flow].client : load->flows[flow].peer;
     for (int i = 0; i < burst; i++) fill(run, run->outgoing + i * size, flow, direction);
     if (burst == 1) {
@@ -240,15 +242,12 @@ static int receive_datagrams(struct run *run, int fd, int flow, int direction) {
     }
 }
 
-static int receive_tls(struct run *run, int index) {
+static int receive_stream(struct run *run, int index) {
     struct turn_flow *flow = &run->load->flows[index];
     uint32_t frame = (uint32_t)((run->load->payload + header + 3) & ~3);
     for (;;) {
-        int count = SSL_read(flow->tls, flow->kept + flow->kept_count, (int)(buffer_size - flow->kept_count));
-        if (count <= 0) {
-            int reason = SSL_get_error(flow->tls, count);
-            return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? 0 : (errno = EPIPE, -1);
-        }
+        int count = BIO_read(flow->stream, flow->kept + flow->kept_count, (int)(buffer_size - flow->kept_count));
+        if (count <= 0) return BIO_should_retry(flow->stream) ? 0 : (errno = EPIPE, -1);
         flow->kept_count += (uint32_t)count;
         uint32_t start = 0;
         for (; flow->kept_count - start >= frame; start += frame)
@@ -268,7 +267,7 @@ static int receive_all(struct run *run, double wait) {
         int flow = (int)(events[i].data.u64 >> 1), direction = (int)(events[i].data.u64 & 1);
         struct turn_flow *which = &run->load->flows[flow];
         int result = direction == up ? receive_datagrams(run, which->peer, flow, up)
-            : which->tls             ? receive_tls(run, flow)
+            : which->stream          ? receive_stream(run, flow)
                                      : receive_datagrams(run, which->client, flow, down);
         if (result < 0) return -1;
     }
@@ -337,7 +336,7 @@ int turn_load_run(const struct turn_load *load, struct turn_load_result *result)
     int failed = run.epoll < 0 || load->burst > burst_limit || load->payload + header > 2048
         || load->payload < (int)sizeof(struct marker);
     for (int i = 0; i < load->flow_count && !failed; i++) {
-        if (load->flows[i].tls) load->flows[i].kept = malloc(buffer_size);
+        if (load->flows[i].stream) load->flows[i].kept = malloc(buffer_size);
         failed = watch(&run, load->flows[i].client, i, down) < 0 || watch(&run, load->flows[i].peer, i, up) < 0;
     }
     if (!failed) failed = pace(&run) < 0;

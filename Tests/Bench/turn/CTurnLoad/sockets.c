@@ -46,7 +46,8 @@ int turn_load_wait(int fd, int milliseconds) {
     return poll(&wanted, 1, milliseconds);
 }
 
-void *turn_load_tls(uint16_t port, int *fd) {
+// A TLS session over a connected socket.
+static BIO *secure(int fd) {
     static SSL_CTX *context;
     if (!context) {
         context = SSL_CTX_new(TLS_client_method());
@@ -54,25 +55,34 @@ void *turn_load_tls(uint16_t port, int *fd) {
         SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
         SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     }
+    SSL *tls = SSL_new(context);
+    BIO *stream = BIO_new(BIO_f_ssl());
+    if (!tls || !stream || !SSL_set_fd(tls, fd) || SSL_connect(tls) != 1) {
+        SSL_free(tls);
+        BIO_free(stream);
+        return NULL;
+    }
+    BIO_set_ssl(stream, tls, BIO_NOCLOSE);
+    return stream;
+}
+
+void *turn_load_stream(uint16_t port, bool is_tls, int *fd) {
     *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd < 0) return NULL;
     int on = 1;
     setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    SSL *tls = SSL_new(context);
-    if (!tls || turn_load_connect(*fd, port) < 0 || !SSL_set_fd(tls, *fd) || SSL_connect(tls) != 1) {
-        SSL_free(tls);
-        close(*fd);
-        return NULL;
-    }
-    return tls;
+    BIO *stream = NULL;
+    if (turn_load_connect(*fd, port) == 0) stream = is_tls ? secure(*fd) : BIO_new_socket(*fd, BIO_NOCLOSE);
+    if (!stream) close(*fd);
+    return stream;
 }
 
-long turn_load_tls_read(void *tls, void *bytes, long count) {
-    int read = SSL_read(tls, bytes, (int)count);
+long turn_load_stream_read(void *stream, void *bytes, long count) {
+    int read = BIO_read(stream, bytes, (int)count);
     return read > 0 ? read : -1;
 }
 
-long turn_load_tls_write(void *tls, const void *bytes, long count) {
-    int written = SSL_write(tls, bytes, (int)count);
+long turn_load_stream_write(void *stream, const void *bytes, long count) {
+    int written = BIO_write(stream, bytes, (int)count);
     return written > 0 ? written : -1;
 }

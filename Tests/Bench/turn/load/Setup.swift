@@ -6,27 +6,34 @@ import STUN
 import TURN
 import Time
 
+/// How a client reaches its server.
+enum Way: String {
+    case udp
+    case tcp
+    case tls
+}
+
 /// A client of the server under load: a `TURNClient` with a socket of its own, driven step by step.
-/// One thread uses it at a time, and its session's pointer lives as long as the process.
+/// One thread uses it at a time, and its stream's pointer lives as long as the process.
 @safe final class LoadClient: @unchecked Sendable {
     private var client: TURNClient
     private var random = SystemRandomNumberGenerator()
     private let socket: Int32
-    private let tls: UnsafeMutableRawPointer?
+    private let stream: UnsafeMutableRawPointer?
     private var kept: [UInt8] = []
 
-    init(port: UInt16, isTLS: Bool, credentials: TURNCredentials) throws(LoadError) {
-        var settings = TURNClientSettings(isTLS ? .stream : .udp, credentials: credentials)
+    init(port: UInt16, over: Way, credentials: TURNCredentials) throws(LoadError) {
+        var settings = TURNClientSettings(over == .udp ? .udp : .stream, credentials: credentials)
         // The longest that servers give: no refresh comes into the measurement.
         settings.lifetime = .seconds(3600)
         client = TURNClient(settings)
-        if isTLS {
+        if over != .udp {
             var fd: Int32 = -1
-            unsafe tls = turn_load_tls(port, &fd)
+            unsafe stream = turn_load_stream(port, over == .tls, &fd)
             socket = fd
-            guard unsafe tls != nil else { throw .failed("no TLS session with port \(port)") }
+            guard unsafe stream != nil else { throw .failed("no \(over) with port \(port)") }
         } else {
-            unsafe tls = nil
+            unsafe stream = nil
             socket = turn_load_udp()
             guard socket >= 0, turn_load_connect(socket, port) == 0 else { throw .system("socket", errno) }
         }
@@ -59,7 +66,8 @@ import Time
 
     /// The flow through this client's channel.
     func flow(_ channel: ChannelNumber, peer: Int32) -> turn_flow {
-        unsafe turn_flow(client: socket, peer: peer, channel: channel.rawValue, tls: tls, kept: nil, kept_count: 0)
+        unsafe turn_flow(
+            client: socket, peer: peer, channel: channel.rawValue, stream: stream, kept: nil, kept_count: 0)
     }
 
     /// What the server answers; drops whatever else comes.
@@ -96,8 +104,8 @@ import Time
             }
             guard !request.isEmpty else { return }
             let sent = unsafe request.withUnsafeBytes { bytes in
-                unsafe tls != nil
-                    ? turn_load_tls_write(tls, bytes.baseAddress, bytes.count)
+                unsafe stream != nil
+                    ? turn_load_stream_write(stream, bytes.baseAddress, bytes.count)
                     : Glibc.send(socket, bytes.baseAddress, bytes.count, 0)
             }
             guard sent == request.count else { throw .system("send", errno) }
@@ -107,13 +115,13 @@ import Time
     private func receive() throws(LoadError) -> TURNClientEvent? {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe tls != nil
-                ? turn_load_tls_read(tls, buffer.baseAddress, buffer.count)
+            unsafe stream != nil
+                ? turn_load_stream_read(stream, buffer.baseAddress, buffer.count)
                 : recv(socket, buffer.baseAddress, buffer.count, 0)
         }
         guard count > 0 else { throw .system("receive", errno) }
         bytes.removeLast(bytes.count - count)
-        if unsafe tls == nil { return try? client.receive(bytes.span.raw, now: now) }
+        if unsafe stream == nil { return try? client.receive(bytes.span.raw, now: now) }
         kept += bytes
         var event: TURNClientEvent?
         while let length = try? StreamFraming.next(in: kept.span.raw).consumed {
@@ -157,5 +165,5 @@ func bareFlow(port: UInt16, position: Int) throws(LoadError) -> turn_flow {
     guard turn_load_connect(peer.socket, UInt16(answer[4]) << 8 | UInt16(answer[5])) == 0 else {
         throw .system("connect", errno)
     }
-    return unsafe turn_flow(client: client, peer: peer.socket, channel: channel, tls: nil, kept: nil, kept_count: 0)
+    return unsafe turn_flow(client: client, peer: peer.socket, channel: channel, stream: nil, kept: nil, kept_count: 0)
 }

@@ -32,7 +32,7 @@ func run() throws(LoadError) {
     let cpuBefore = turn_load_cpu(pid)
     let memoryBefore = residentMemory(pid)
     clients += try atOnce(idleCount) { (position) throws(LoadError) in
-        let client = try LoadClient(port: port, isTLS: false, credentials: credentials)
+        let client = try LoadClient(port: port, over: .udp, credentials: credentials)
         _ = try client.allocate()
         _ = try client.bind(Endpoint(address: IPAddress(v4: 0x7f00_0001), port: UInt16(1 + position % 60_000)))
         return client
@@ -42,7 +42,7 @@ func run() throws(LoadError) {
     } else {
         let pairs = try atOnce(flowCount) { (_) throws(LoadError) in
             let peer = try Peer()
-            let client = try LoadClient(port: port, isTLS: kind == "tls", credentials: credentials)
+            let client = try LoadClient(port: port, over: Way(rawValue: kind) ?? .udp, credentials: credentials)
             try peer.connect(to: client.allocate())
             return (client: client, channel: try client.bind(peer.endpoint), peer: peer.socket)
         }

@@ -12,9 +12,9 @@ struct turn_flow {
     int peer;
     /// The channel that stands for the peer.
     uint16_t channel;
-    /// The TLS session over `client`; null for UDP.
-    void *tls;
-    /// Bytes of a TLS stream that are no whole message yet.
+    /// The TCP stream or TLS session over `client`; null for UDP.
+    void *stream;
+    /// Bytes of a stream that are no whole message yet.
     uint8_t *kept;
     uint32_t kept_count;
 };
@@ -71,8 +71,8 @@ int turn_load_connect(int fd, uint16_t port);
 uint16_t turn_load_port(int fd);
 /// Waits for at most so many milliseconds for something to read: 1, 0 or -1.
 int turn_load_wait(int fd, int milliseconds);
-/// Opens a TLS session to a port of 127.0.0.1, without looking at the certificate. Null where it fails.
-void *turn_load_tls(uint16_t port, int *fd);
+/// Opens a TCP stream, or a TLS session without looking at the certificate, to a port of 127.0.0.1. Null where it fails.
+void *turn_load_stream(uint16_t port, bool is_tls, int *fd);
 /// As read and write; -1 where nothing is there, or the session ended.
-long turn_load_tls_read(void *tls, void *bytes, long count);
-long turn_load_tls_write(void *tls, const void *bytes, long count);
+long turn_load_stream_read(void *stream, void *bytes, long count);
+long turn_load_stream_write(void *stream, const void *bytes, long count);
