@@ -12,7 +12,7 @@ VENV := .venv
 ARGS ?=
 
 .NOTPARALLEL:
-.PHONY: help run build test lint format generate fresh unit fuzz system without-browsers with-browsers test-deploy clean-run packages test-packages
+.PHONY: help run build test lint format generate fresh unit fuzz sanitize system without-browsers with-browsers test-deploy clean-run packages test-packages
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -53,6 +53,11 @@ unit: build ## the Swift tests
 
 fuzz: ## runs each fuzz entry point for a short while, and replays old crashes
 	@Tests/Fuzz/run
+
+# Not part of `make test`: all that it runs is compiled once more for each of the two sanitizers.
+sanitize: ## tests under AddressSanitizer, then ThreadSanitizer; fails on any report
+	@deploy/install swift
+	@Tests/Sanitize/run
 
 # Each of the three leaves a core idle most of the time: together they take minutes less than one after the other.
 without-browsers: build $(VENV)/ready
