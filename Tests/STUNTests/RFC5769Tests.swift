@@ -131,6 +131,21 @@ struct RFC5769Tests {
         #expect(written == Sample.longTermRequest)
     }
 
+    /// Whatever place the first wrong bit is at: no part of it is compared less than the rest.
+    @Test(arguments: [(STUNIntegrity.sha1, 20, Sample.longTermRequest), (.sha256, 32, Sample.sha256Request)])
+    func `an integrity with any one bit changed is not trusted`(
+        kind: STUNIntegrity, length: Int, bytes: [UInt8]
+    ) throws {
+        let key = try #require(Sample.longTermKey(kind == .sha1 ? .md5 : .sha256))
+        #expect(isTrusted(bytes, kind, key))
+        for bit in 0..<length * 8 {
+            var changed = bytes
+            // It is the last attribute of both samples.
+            changed[bytes.count - length + bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(!isTrusted(changed, kind, key), "bit \(bit)")
+        }
+    }
+
     @Test func `RFC 8489 B1 verifies with the SHA-256 key, and writing it gives the same bytes`() throws {
         let key = try #require(Sample.longTermKey(.sha256))
         let userhash = STUNKey.userhash(username: Sample.username, realm: "example.org")
