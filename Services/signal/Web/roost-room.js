@@ -16,6 +16,8 @@ const CAMERA_LAYERS = [
   { rid: "h", scaleResolutionDownBy: 1, maxBitrate: 1_800_000, active: false },
 ];
 const SCREEN_BPS = 2_500_000;
+/** What a node forwards. All that a browser knows, in a dozen sections, is an offer that it works on for as long as a picture may stand. */
+const FORWARDED = /^(audio\/(opus|red)|video\/(vp8|vp9|h264|av1|rtx))$/i;
 /** The protocol allows four views a second. */
 const VIEW_EVERY_MS = 260;
 /** A path that is "disconnected" often heals by itself; past this it is restarted. */
@@ -258,8 +260,8 @@ export class RoomMedia {
       camera: this.#addCamera(pc, video.track),
     };
     pc.createDataChannel("room");
-    for (let count = 0; count < FIRST_SLOTS.audio; count++) pc.addTransceiver("audio", { direction: "recvonly" });
-    for (let count = 0; count < this.#wantedSlots; count++) pc.addTransceiver("video", { direction: "recvonly" });
+    for (let count = 0; count < FIRST_SLOTS.audio; count++) addSlot(pc, "audio");
+    for (let count = 0; count < this.#wantedSlots; count++) addSlot(pc, "video");
     if (screen) this.#addScreen(screen, screenAudio, { offer: false });
     pc.onconnectionstatechange = pc.oniceconnectionstatechange = () => this.#stateChanged(pc);
     this.#offer();
@@ -440,7 +442,7 @@ export class RoomMedia {
     const missing = wanted - this.#wantedSlots;
     this.#wantedSlots = wanted;
     if (missing === 0 || !this.#pc) return;
-    for (let each = 0; each < missing; each++) this.#pc.addTransceiver("video", { direction: "recvonly" });
+    for (let each = 0; each < missing; each++) addSlot(this.#pc, "video");
     this.#offer();
   }
 
@@ -598,6 +600,20 @@ const newSample = () => ({
   screen: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
   screenAudio: emptyTrack(),
 });
+
+/** A section that only receives, and only what a node forwards. */
+function addSlot(pc, kind) {
+  const slot = pc.addTransceiver(kind, { direction: "recvonly" });
+  const known = RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? [];
+  // Of H.264 the packetization that everybody sends (RFC 6184 §6.3); of VP9 and AV1 the profile of ordinary cameras.
+  const isOdd = ({ sdpFmtpLine = "" }) => /packetization-mode=0|profile-id=[123](;|$)|(^|;)profile=[12](;|$)/.test(sdpFmtpLine);
+  const wanted = known.filter((codec) => FORWARDED.test(codec.mimeType) && !isOdd(codec));
+  try {
+    if (wanted.length > 0) slot.setCodecPreferences?.(wanted);
+  } catch {
+    // A browser that takes no preferences makes a longer offer.
+  }
+}
 
 /** A stream of exactly these tracks: the one there was, if it is the same, so that no element starts anew. */
 function holding(stream, tracks) {
