@@ -3,7 +3,7 @@ public import Time
 /// The sender's side of transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01): numbers the packets of a
 /// transport, remembers when each left and how large it was, and matches what the receiver says with that.
 ///
-/// A ring of fixed size: nothing is allocated for a packet. Numbers that were never sent, are forgotten or were answered before
+/// A ring that grows while answers come later than it reaches back, up to a limit: nothing is allocated for a packet. Numbers that were never sent, are forgotten or were answered before
 /// are passed over and counted: a hostile receiver can only shorten its own estimate.
 public struct TransportFeedbackLog: ~Copyable {
     private enum Fate: UInt8 { case unknown, lost, arrived }
@@ -11,15 +11,22 @@ public struct TransportFeedbackLog: ~Copyable {
     private struct Entry {
         var sequence: Int64 = -1
         var sent = Instant.zero
-        var size: UInt32 = 0
         var probe: UInt32 = 0
+        // A datagram has no more.
+        var size: UInt16 = 0
         var fate = Fate.unknown
     }
+
+    /// What a log begins with, 24 KiB: most members get little, and a log of three busy seconds takes four times that.
+    private static let firstCapacity = 1_024
+    /// Feedback is sent each 50 to 250 ms.
+    private static let longestWait = Interval.seconds(2)
 
     /// The receiver's clock counts 2^24 times 64 ms, then begins anew (§3.1 of that draft).
     private static let clockPeriod: Int64 = (1 << 24) * 64_000_000
 
     private var ring: [Entry]
+    private let capacity: Int
     private var next: Int64 = 0
     private var highestAnswered: Int64 = -1
     private var lastArrival: (raw: Int64, unwrapped: Instant)?
@@ -33,27 +40,41 @@ public struct TransportFeedbackLog: ~Copyable {
     /// Numbers in feedback that were not sent, are forgotten, or were answered before.
     public private(set) var passedOver: UInt64 = 0
 
-    /// An empty log of the last `capacity` packets, a power of two up to 32,768 (half of the numbers). The usual 4,096 are
-    /// three seconds at 15 Mbit/s.
+    /// An empty log of at most the last `capacity` packets, a power of two up to 32,768 (half of the numbers). The usual 4,096
+    /// are three seconds at 15 Mbit/s.
     public init(capacity: Int = 4096) {
         precondition(
             capacity > 0 && capacity <= 1 << 15 && capacity & (capacity - 1) == 0,
             "the capacity of a feedback log is a power of two, up to 32768")
-        ring = Array(repeating: Entry(), count: capacity)
-        // A feedback packet of one MTU speaks of some hundred packets.
-        results.reserveCapacity(min(capacity, 1024))
+        self.capacity = capacity
+        ring = Array(repeating: Entry(), count: min(capacity, Self.firstCapacity))
     }
 
     /// Takes a packet that leaves now; returns the number that is to be written into it.
     public mutating func send(_ size: ByteCount, probe: ProbeClusterID? = nil, now: Instant) -> UInt16 {
-        let slot = Int(truncatingIfNeeded: next) & (ring.count - 1)
+        var slot = Int(truncatingIfNeeded: next) & (ring.count - 1)
+        // An answer is still awaited that would find nothing. Who never answers, or not for long, needs no more.
+        if ring[slot].sequence > highestAnswered, highestAnswered >= 0, ring.count < capacity,
+            now - ring[slot].sent < Self.longestWait
+        {
+            grow()
+            slot = Int(truncatingIfNeeded: next) & (ring.count - 1)
+        }
         let forgotten = ring[slot]
         if forgotten.sequence > highestAnswered { inFlight -= ByteCount(Int(forgotten.size)) }
         ring[slot] = Entry(
-            sequence: next, sent: now, size: UInt32(clamping: size.bytes), probe: probe?.rawValue ?? 0, fate: .unknown)
+            sequence: next, sent: now, probe: probe?.rawValue ?? 0, size: UInt16(clamping: size.bytes))
         inFlight += ByteCount(Int(ring[slot].size))
         defer { next += 1 }
         return UInt16(truncatingIfNeeded: next)
+    }
+
+    private mutating func grow() {
+        var larger = Array(repeating: Entry(), count: ring.count * 2)
+        for entry in ring where entry.sequence >= 0 {
+            larger[Int(truncatingIfNeeded: entry.sequence) & (larger.count - 1)] = entry
+        }
+        ring = larger
     }
 
     /// A transport-wide feedback packet begins: its results are gathered anew.

@@ -56,6 +56,18 @@ struct TransportFeedbackLogTests {
         #expect(log.passedOver == 4)
     }
 
+    @Test func `answers that come late find what they speak of`() {
+        var log = TransportFeedbackLog()
+        _ = log.send(ByteCount(10), now: .zero)
+        log.beginFeedback(now: .zero)
+        log.receive(0, arrival: .zero)
+        for number in 1...4_000 { #expect(log.send(ByteCount(10), now: .zero) == UInt16(number)) }
+        log.beginFeedback(now: .zero)
+        for number in 1...4_000 { log.receive(UInt16(number), arrival: .zero) }
+        #expect(log.results.map(\.sequence) == Array(1...4_000))
+        #expect(log.passedOver == 0 && log.inFlight == .zero)
+    }
+
     @Test func `what was never sent, or is forgotten, is passed over`() {
         var log = TransportFeedbackLog(capacity: 16)
         log.beginFeedback(now: .zero)

@@ -42,8 +42,10 @@ public struct StreamRewriter: ~Copyable, Sendable {
     /// How many bytes of payload went out.
     public private(set) var octetCount: UInt32 = 0
 
-    // Of each of the last outgoing numbers.
+    // Of each of the last outgoing numbers; of none until a first source begins: most slots show nobody.
     private var history: RecordSlab<Record>
+    private let historyCount: Int
+    private static let blank = Record(source: 0, era: 0, pictureID: 0, layerIndex: 0, state: .hole)
     // The last eight; older ones cannot be answered for.
     private var eras = [8 of Era](repeating: Era())
     private var era: UInt16 = 0
@@ -74,8 +76,9 @@ public struct StreamRewriter: ~Copyable, Sendable {
     ) {
         self.ssrc = ssrc
         self.codec = codec
-        let blank = Record(source: 0, era: 0, pictureID: 0, layerIndex: 0, state: .hole)
-        self.history = RecordSlab(count: history, repeating: blank)
+        precondition(history > 0 && history & (history - 1) == 0, "a history's length is a power of two")
+        historyCount = history
+        self.history = RecordSlab(count: 1, repeating: Self.blank)
         firstAnswerable = 0x1_0000 + Int64(firstSequenceNumber.rawValue)
         newestOutgoing = firstAnswerable - 1
         lastTimestamp = firstTimestamp
@@ -177,6 +180,7 @@ public struct StreamRewriter: ~Copyable, Sendable {
     private mutating func begin(_ header: RTPHeader, _ vp8: VP8Descriptor?, _ equivalent: RTPTimestamp?, _ now: Instant)
         -> Rewriting
     {
+        if history.count < historyCount { history = RecordSlab(count: historyCount, repeating: Self.blank) }
         let timestamp = nextTimestamp(equivalent, now)
         pending = nil
         isActive = true
