@@ -1,6 +1,8 @@
 """An independent WebRTC implementation in rooms, over the documented protocol: sound and VP8 that decode."""
 
+import ipaddress
 import secrets
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,8 @@ def member(cluster):
 
     made = []
 
-    def join(name: str, room: str, number: int):
-        made.append(Member(cluster.url(), f"{name} {secrets.token_hex(2)}", room, COLOURS[number], TONES[number]))
+    def join(name: str, room: str, number: int, **codecs: object):
+        made.append(Member(cluster.url(), f"{name} {secrets.token_hex(2)}", room, COLOURS[number], TONES[number], **codecs))
         return made[-1]
 
     try:
@@ -39,3 +41,22 @@ def test_three_members_see_and_hear_each_other(member):
             seen = lambda: "\n".join(each.describe() for each in people)  # noqa: E731
             wait_until(lambda: one.shows(other), f"{one.wire.session['name']} sees {other.wire.session['name']}", 30, seen=seen)
             wait_until(lambda: one.hears(other), f"{one.wire.session['name']} hears {other.wire.session['name']}", 30, seen=seen)
+
+
+def own_addresses() -> list[str]:
+    """Addresses of IPv6 that others reach this host at; the third column of the kernel's table is the scope, 0 for everywhere."""
+    table = Path("/proc/net/if_inet6")
+    rows = [line.split() for line in table.read_text().splitlines()] if table.exists() else []
+    return [str(ipaddress.IPv6Address(bytes.fromhex(row[0]))) for row in rows if row[3] == "00"]
+
+
+@pytest.mark.skipif(not own_addresses(), reason="this host has no address of IPv6 beside loopback's")
+def test_who_has_only_ipv6_meets_who_has_only_ipv4(member):
+    room = "aio-" + secrets.token_hex(4)
+    ann = member("Ann", room, 0, only=":")
+    bob = member("Bob", room, 1, only=".")
+    seen = lambda: f"{ann.describe()}\n{bob.describe()}\n{ann.answer}"  # noqa: E731
+    wait_until(lambda: ann.shows(bob) and ann.hears(bob), "over IPv6 the other is seen and heard", 30, seen=seen)
+    wait_until(lambda: bob.shows(ann) and bob.hears(ann), "who comes over IPv6 is seen and heard", 30, seen=seen)
+    named = [line.split()[4] for line in ann.answer.splitlines() if line.startswith("a=candidate:")]
+    assert set(own_addresses()) <= set(named)

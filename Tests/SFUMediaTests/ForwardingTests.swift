@@ -15,7 +15,7 @@ import Time
 @safe
 struct Participant: ~Copyable {
     var client: MediaClient
-    let socket = LoopbackSocket()
+    var socket: any LoopbackWay
     let member: MediaMember
     let answered: AnsweredSession
     var rtp: [SSRC: Int] = [:]
@@ -24,13 +24,20 @@ struct Participant: ~Copyable {
     let packet = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 16)
     var number: UInt16 = 1
 
-    private init(client: consuming MediaClient, member: MediaMember, answered: AnsweredSession) {
+    private init(
+        client: consuming MediaClient, socket: any LoopbackWay, member: MediaMember, answered: AnsweredSession
+    ) {
         self.client = client
+        self.socket = socket
         self.member = member
         self.answered = answered
     }
 
-    static func join(_ name: String, in room: MediaRoom, of media: MediaHost) async throws -> Participant {
+    /// A member that knows only one transport and one family of addresses.
+    static func join(
+        _ name: String, in room: MediaRoom, of media: MediaHost, family: IPAddress.Family = .v4,
+        over transport: CandidateDescription.Transport = .udp
+    ) async throws -> Participant {
         let member = MediaMember(room: room, member: name, stay: 1)
         let context = try DTLSContext()
         var random = SystemRandomNumberGenerator()
@@ -49,14 +56,16 @@ struct Participant: ~Copyable {
         let answer = try await media.offer(1, sdp: offer.text, from: member, maySend: true)
         let answered = try AnsweredSession(offer: offer, answer: try SessionDescription(parsing: answer))
         let client = try MediaClient(
-            context: context, local: ice, answered: answered, family: .v4, now: PacketIO.MonotonicClock.now)
+            context: context, local: ice, answered: answered, family: family, transport: transport,
+            now: PacketIO.MonotonicClock.now)
         try await media.publish(
             [
                 MediaTrack(mid: audio, source: .microphone, muted: false),
                 MediaTrack(mid: video, source: .camera, muted: false),
             ], by: member)
         try await media.answered(1, by: member)
-        return Participant(client: client, member: member, answered: answered)
+        let socket: any LoopbackWay = transport == .udp ? LoopbackSocket(family) : LoopbackStream()
+        return Participant(client: client, socket: socket, member: member, answered: answered)
     }
 
     deinit { unsafe packet.deallocate() }
@@ -64,6 +73,7 @@ struct Participant: ~Copyable {
     /// Takes what came and sends what is due.
     mutating func turn() {
         let now = PacketIO.MonotonicClock.now
+        let socket = socket
         client.poll(now: now) { socket.send($0, to: $1) }
         while let (buffer, remote) = unsafe socket.receive() {
             switch unsafe client.receive(buffer, from: remote, now: now, send: { socket.send($0, to: $1) }) {
@@ -108,11 +118,13 @@ struct Participant: ~Copyable {
 @Suite(.serialized)
 struct ForwardingTests {
     /// Runs a node of one worker for as long as `body` takes.
-    func withNode(_ body: (MediaHost) async throws -> Void) async throws {
+    func withNode(
+        listen: [Endpoint] = [Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0)], announced: [IPAddress] = [],
+        _ body: (MediaHost) async throws -> Void
+    ) async throws {
         let notices = MediaNotices()
         let media = try MediaHost(
-            MediaHost.Places(
-                listen: [Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0)], announced: [], workers: 1),
+            MediaHost.Places(listen: listen, announced: announced, workers: 1),
             notices: notices)
         let running = Task { try await media.run() }
         defer { running.cancel() }

@@ -9,7 +9,7 @@ import threading
 import time
 
 import numpy
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 from av import AudioFrame, VideoFrame
 
@@ -64,10 +64,15 @@ class Tone(AudioStreamTrack):
 class Member:
     """One member; `seen` and `heard` grow while it lives."""
 
-    def __init__(self, url: str, name: str, room: str, colour: tuple[int, int, int], hertz: float, slots: int = 4):
+    def __init__(self, url: str, name: str, room: str, colour: tuple[int, int, int], hertz: float, slots: int = 4, sends: str = "VP8", takes: tuple[str, ...] = ("VP8", "H264"), only: str = ""):
         self.wire = Wire(url).hello(name)
         self.room = room
         self.colour, self.hertz, self.slots = colour, hertz, slots
+        self.sends, self.takes = sends, takes
+        # Of the candidates of the answer, those with this in their address.
+        self.only = only
+        self.answer = ""
+        self.paused: list[dict] = []
         self.lock = threading.Lock()
         self.seen: dict[str, tuple[int, tuple[int, int, int]]] = {}
         self.heard: dict[str, tuple[int, float]] = {}
@@ -80,6 +85,11 @@ class Member:
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
+
+    @staticmethod
+    def _codecs(*names: str) -> list:
+        kept = [f"video/{name}" for name in names] + ["video/rtx"]
+        return [each for each in RTCRtpSender.getCapabilities("video").codecs if each.mimeType in kept]
 
     # -- the thread
 
@@ -94,11 +104,12 @@ class Member:
         connection = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         tasks: list[asyncio.Task] = []
         connection.addTransceiver(Tone(self.hertz), direction="sendonly")
-        connection.addTransceiver(Colour(self.colour), direction="sendonly")
+        camera = connection.addTransceiver(Colour(self.colour), direction="sendonly")
+        camera.setCodecPreferences(self._codecs(self.sends))
         for _ in range(self.slots):
             connection.addTransceiver("audio", direction="recvonly")
         for _ in range(self.slots):
-            connection.addTransceiver("video", direction="recvonly")
+            connection.addTransceiver("video", direction="recvonly").setCodecPreferences(self._codecs(*self.takes))
 
         @connection.on("connectionstatechange")
         def changed() -> None:
@@ -112,7 +123,9 @@ class Member:
                 return self.wire.ask(type, room=self.room, **fields)
 
         answer = await loop.run_in_executor(None, lambda: ask("offer", n=1, sdp=connection.localDescription.sdp))
-        await connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        self.answer = answer["sdp"]
+        kept = [line for line in self.answer.splitlines() if not line.startswith("a=candidate:") or self.only in line.split()[4]]
+        await connection.setRemoteDescription(RTCSessionDescription("\r\n".join(kept) + "\r\n", "answer"))
         await loop.run_in_executor(None, lambda: ask("answered", n=1))
         sending = [t.mid for t in connection.getTransceivers() if t.sender.track is not None]
         tracks = [{"mid": mid, "source": source, "muted": False} for mid, source in zip(sending, ("microphone", "camera"))]
@@ -135,6 +148,8 @@ class Member:
             for message in self.wire.heard:
                 if message["type"] == "media" and message["kind"] == "map":
                     self.map = message["slots"]
+                if message["type"] == "media" and message["kind"] == "quality":
+                    self.paused = message["paused"]
             self.wire.heard.clear()
 
     async def _watch(self, mid: str, track) -> None:
@@ -182,7 +197,7 @@ class Member:
         return False
 
     def describe(self) -> str:
-        return f"{self.state} {self.failure!r} map {self.map} seen {self.seen} heard {self.heard}"
+        return f"{self.state} {self.failure!r} map {self.map} paused {self.paused} seen {self.seen} heard {self.heard}"
 
     def close(self) -> None:
         self.ending.set()

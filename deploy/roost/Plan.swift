@@ -126,7 +126,9 @@ struct Plan: Sendable {
     private static func mediaAddresses(_ options: ClusterOptions, _ number: Int) -> [String] {
         let port = options.mediaPort == 0 ? 0 : options.mediaPort + number - 1
         let hosts = (outwardAddress().map { [$0] } ?? []) + ["127.0.0.1"]
-        return ["--media-listen", "0.0.0.0:\(port)", "--media-address", hosts.joined(separator: ",")]
+        // Of IPv6 the node announces what the host has. Where the kernel has none, [::] could not be bound.
+        let everywhere = ["0.0.0.0:\(port)"] + (hasIPv6 ? ["[::]:\(port)"] : [])
+        return ["--media-listen", everywhere.joined(separator: ","), "--media-address", hosts.joined(separator: ",")]
     }
 
     /// Where a turn server listens, and what clients are told: this host as itself sees it, and as others do.
@@ -179,6 +181,13 @@ struct Plan: Sendable {
         guard let resolved = unsafe realpath(found, nil) else { return found }
         defer { unsafe free(resolved) }
         return unsafe String(cString: resolved)
+    }
+
+    /// Whether the kernel speaks IPv6: then loopback has an address at least.
+    private static var hasIPv6: Bool {
+        guard let file = unsafe fopen("/proc/net/if_inet6", "r") else { return false }
+        defer { unsafe fclose(file) }
+        return unsafe fgetc(file) != EOF
     }
 
     /// This host's address towards others; nil without a network. Nothing is sent: connecting a UDP socket only picks a route.

@@ -32,14 +32,15 @@ public struct MediaClient: ~Copyable {
     /// Packets that did not open.
     public private(set) var refused = 0
 
-    /// A client that goes to the first UDP candidate of an answer that is of the family of its own address.
+    /// A client that goes to the first candidate of an answer that is of the family of its own address, and of `transport`: over TCP
+    /// the caller frames what is sent.
     public init(
         context: DTLSContext, local: ICE.ICECredentials, answered: AnsweredSession, family: IPAddress.Family,
-        now: Instant
+        transport: CandidateDescription.Transport = .udp, now: Instant
     ) throws {
         guard let fingerprint = MediaClient.fingerprint(answered.remoteFingerprints),
             let remote = answered.candidates.lazy
-                .filter({ $0.transport == .udp })
+                .filter({ $0.transport == transport })
                 .compactMap({ candidate in
                     IPAddress(candidate.address).map { Endpoint(address: $0, port: candidate.port) }
                 })
@@ -186,6 +187,6 @@ public struct MediaClient: ~Copyable {
 
 /// Why there is no client for an answer.
 public enum MediaClientError: Error {
-    /// The answer has no UDP candidate of this family, or no fingerprint.
+    /// The answer has no such candidate of this family, or no fingerprint.
     case noCandidate
 }
