@@ -200,6 +200,21 @@ struct CredentialTests {
         thief.nonce = client.nonce
         #expect(thief.allocate()?.code == .staleNonce)
     }
+
+    /// Whatever place the first wrong byte is at: none of it is compared less than the rest.
+    @Test func `a nonce with any one byte changed is none of ours`() {
+        let server = TestServer(configuration())
+        let client = TestClient(server, flow())
+        client.challenge()
+        let nonce = client.nonce
+        for place in nonce.indices {
+            client.nonce = nonce
+            client.nonce[place] ^= 1
+            #expect(client.allocate()?.messageClass != .success, "byte \(place)")
+        }
+        client.nonce = nonce
+        #expect(client.allocate()?.messageClass == .success)
+    }
 }
 
 struct StaticUsersTests {
