@@ -3,9 +3,10 @@
 # Programs, tests and benchmarks share one build configuration: another set of flags would compile all packages again.
 # Same flags everywhere: release, and tests that use no @testable import.
 
-SWIFT_BUILD := swift build -c release
+# A terminal must not change them either: with colours, the compiler takes another flag and compiles everything again.
+SWIFT_BUILD := swift build -c release --no-color-diagnostics
 # One at a time: on two cores the long simulations starve the tests that wait for a socket. It takes half a minute.
-SWIFT_TEST := swift test -c release --disable-testable-imports --no-parallel
+SWIFT_TEST := swift test -c release --no-color-diagnostics --disable-testable-imports --no-parallel
 BIN := .build/release
 VENV := .venv
 # make run ARGS="--nodes 3 --signals 2"

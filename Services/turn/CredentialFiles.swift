@@ -18,11 +18,17 @@ public enum CredentialFiles {
     /// Reads static users: `name:password` or `name:0xKEY`, perhaps after `user=` as in a turnserver.conf.
     public static func users(at path: String, realm: String) throws(ServiceFailure) -> StaticUsers {
         let text = try text(of: path, key: TurnKeys.usersFile.name)
+        let users: StaticUsers
         do throws(StaticUserError) {
-            return try StaticUsers(file: text, realm: realm)
+            users = try StaticUsers(file: text, realm: realm)
         } catch {
             throw ServiceFailure("turn: \(path): \(error). A line is NAME:PASSWORD or NAME:0xKEY.")
         }
+        // Emptied by mistake, say, while it serves: nobody could log in any more.
+        guard users.count > 0 else {
+            throw ServiceFailure("turn: \(path) has no user. Add one, or leave out --\(TurnKeys.usersFile.name).")
+        }
+        return users
     }
 
     private static func text(of path: String, key: String) throws(ServiceFailure) -> String {

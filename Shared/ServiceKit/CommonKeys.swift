@@ -23,9 +23,8 @@ public enum LogLevel: String, CaseIterable, Sendable {
 /// The keys that every service has.
 public enum CommonKeys {
     /// The instance's name.
-    public static let id: ConfigurationKey<String?> = .optionalText(
-        "id", "Name of this instance, unique in its cluster; the service's kind with -1 unless given.",
-        placeholder: "NAME")
+    public static let id: ConfigurationKey<String?> = .optionalName(
+        "id", "Name of this instance, unique in its cluster; the service's kind with -1 unless given.")
     /// Where sockets and the admin address are written.
     public static let runFolder: ConfigurationKey<String> = .text(
         "run-dir", "Folder for sockets, process files and made certificates.", placeholder: "PATH",

@@ -18,6 +18,27 @@ extension ConfigurationKey where Value == String? {
     }
 }
 
+extension ConfigurationKey where Value == String? {
+    /// A name that is also part of file names; it may be left out.
+    static func optionalName(_ name: String, _ help: String) -> Self {
+        Self(name, help, placeholder: "NAME", default: nil, shown: "") { text throws(ConfigurationProblem) in
+            guard !text.isEmpty else { return nil }
+            let isAllowed = text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                    true
+                default: false
+                }
+            }
+            guard isAllowed, text.utf8.count <= 64, !text.hasPrefix(".") else {
+                throw ConfigurationProblem("expected 1 to 64 of A-Z a-z 0-9 - _ . and no dot first")
+            }
+            return text
+        }
+    }
+}
+
 extension ConfigurationKey where Value == [String] {
     /// Texts with commas between them; the file may hold a JSON array instead.
     public static func list(_ name: String, _ help: String, placeholder: String, default value: [String] = []) -> Self {

@@ -14,6 +14,20 @@ public enum RedisURLError: Error, Hashable, Sendable {
     case unknownParameter(String)
 }
 
+extension RedisURLError: CustomStringConvertible {
+    /// What to write instead.
+    public var description: String {
+        switch self {
+        case .unknownScheme(let scheme): "\"\(scheme)\" is no scheme of a Redis; write redis://, rediss:// or unix://"
+        case .incomplete: "a host or a path is missing; write redis://HOST:PORT/DB or unix:///PATH"
+        case .badPort: "the port is no number from 1 to 65535"
+        case .badDatabase: "the database is no number from 0 to 65535"
+        case .badEscape: "a % is not followed by two hexadecimal digits"
+        case .unknownParameter(let name): "the parameter \"\(name)\" is unknown"
+        }
+    }
+}
+
 /// Where Redis is and how to get in: `redis://user:password@host:port/db`, `rediss://…` (TLS), `unix:///path?db=1`.
 ///
 /// Parameters: `db`, `user`, `password`; with `rediss` also `ca`, `cert`, `key` (paths of PEM files).

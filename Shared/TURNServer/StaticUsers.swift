@@ -13,6 +13,18 @@ public enum StaticUserError: Error, Equatable, Sendable {
     case tooMany
 }
 
+extension StaticUserError: CustomStringConvertible {
+    /// What is wrong, and where.
+    public var description: String {
+        switch self {
+        case .malformedLine(let line): "line \(line) has no name and password with a colon between them"
+        case .unusable(let line): "line \(line) has a name or a key that cannot be used"
+        case .repeated(let line): "line \(line) names a user who was there before"
+        case .tooMany: "it has more than \(StaticUsers.limit) users"
+        }
+    }
+}
+
 /// Users with lasting passwords, as coturn's `user=name:password`. Their keys are made once, for one realm.
 public struct StaticUsers: Sendable {
     struct User: Sendable {

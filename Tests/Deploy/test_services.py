@@ -115,6 +115,8 @@ def test_check_validates_and_exits(kind: str, run: Path) -> None:
         ("turn", ["--secret-file", "/nowhere"], "/nowhere"),
         ("turn", ["--certificate", "/nowhere.pem"], "--certificate and --private-key belong together"),
         ("sfu-node", ["--bus-listen", "unix:"], "bus address 'unix:' has no path"),
+        ("sfu-node", ["--id", "../elsewhere"], "expected 1 to 64 of A-Z a-z 0-9 - _ . and no dot first"),
+        ("turn", ["--users-file", "/dev/null"], "/dev/null has no user"),
     ],
 )  # fmt: skip
 def test_what_could_not_start_is_not_called_valid(kind: str, flags: list[str], words: str, run: Path) -> None:

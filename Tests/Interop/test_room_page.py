@@ -394,3 +394,86 @@ def test_the_panel_counts_links_and_streams_against_theory_and_names_the_layer(e
     theirs = lambda: tables()[f"From {bob.name}"]  # noqa: E731
     wait_until(lambda: theirs().get("Layer", [None])[0] in ("h", "m", "l") and "×" in theirs()["Picture"][0], "what comes of Bob, and in which layer", 40, seen=tables)
     assert theirs()["Sound"][0].startswith("Opus")
+
+
+def test_who_enters_again_goes_live_only_as_the_lobby_says(enters, wire, room):
+    bob = enters("Bob")
+    ann = wire("Ann")
+    ann.ask("join", room=room, kind="room", topology="auto", media={"audio": False, "video": False, "screen": False})
+    bob.report_where(lambda r: len(r["members"]) == 1, "Ann is there")
+    bob.click("Leave the room")
+    bob.sees("Your camera goes on as you enter", "Microphone and camera go on as you enter")
+    bob.click("Turn microphone off")
+    bob.sees("Your camera goes on as you enter, as when you left.")
+    bob.click("Turn camera off")
+    bob.sees("Your camera is off")
+    bob.offers("Turn microphone on")
+    bob.offers("Turn camera on")
+    ann.heard.clear()
+    bob.click("Enter again")
+    joined = ann.hear("event", room=room, kind="joined")["member"]
+    assert joined["media"] == {"audio": False, "video": False, "screen": False}
+    bob.offers("Unmute microphone")
+    bob.click("Unmute microphone")
+    bob.click("Leave the room")
+    bob.sees("Your microphone goes on as you enter")
+    bob.offers("Turn microphone off")
+    bob.offers("Turn camera on")
+    assert serious_findings(bob) == []
+    bob.click("Enter again")
+    bob.offers("Mute microphone")
+    bob.offers("Turn camera on")
+
+
+def test_who_was_removed_is_offered_no_way_back(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    meets(ann, bob)
+    ann.click("People")
+    ann.click(f"Remove {bob.name}")
+    ann.click(f"Really remove {bob.name}?")
+    bob.sees("A host removed you from this room", "To the people")
+    bob.offers_no("Enter again")
+
+
+def test_alone_in_a_locked_room_one_is_not_told_to_send_its_address(enters):
+    ann = enters("Ann")
+    ann.sees("Send them the address of this page")
+    ann.click("People")
+    ann.click("Lock the room")
+    ann.sees("unlock it before you send its address")
+    ann.sees_no("Send them the address of this page")
+
+
+def test_what_other_clients_say_is_shown_only_if_it_is_something(enters, wire, room):
+    ann, bob = enters("Ann"), wire("Bob")
+    bob.ask("join", room=room, kind="room", topology="auto", media={"audio": False, "video": False, "screen": False})
+
+    def says(type: str, body: object) -> None:
+        bob.ask("send", room=room, to=None, message={"type": type, "body": body})
+
+    for body in (None, 5, {"a": [1]}, {"text": {"x": 1}}, {"text": ""}, [], True):
+        says("chat", body)
+    for emoji in ("<b>", "L" * 500, "hello", "👍 read this", "", 5):
+        says("reaction", {"emoji": emoji})
+    says("reaction", {"emoji": "👍🏽"})
+    says("chat", {"text": "the end"})
+    ann.offers("Chat, 1 new")
+    ann.click("Chat, 1 new")
+    ann.sees("the end")
+    assert ann.run("return document.querySelectorAll('[data-testid=chat-line]').length") == 1
+    drawn = ann.run("return [...document.querySelectorAll('.tile-reaction')].map((each) => each.textContent)")
+    assert set(drawn) <= {"👍🏽"}
+    assert "object Object" not in ann.text()
+
+
+def test_what_was_read_is_not_new_after_a_reload(enters, wire, room, cluster):
+    ann, bob = enters("Ann"), wire("Bob")
+    bob.ask("join", room=room, kind="room", topology="auto", media={"audio": False, "video": False, "screen": False})
+    bob.ask("send", room=room, to=None, message={"type": "chat", "body": {"text": "read"}})
+    ann.click("Chat, 1 new")
+    ann.sees("read")
+    ann.open(f"{cluster.url()}/room/{room}?name={ann.name.replace(' ', '%20')}&join=1")
+    ann.report_where(lambda r: r["room"] == room, "in the room again")
+    ann.offers("Chat")
+    bob.ask("send", room=room, to=None, message={"type": "chat", "body": {"text": "not read"}})
+    ann.offers("Chat, 1 new")

@@ -43,6 +43,8 @@ struct Child {
     /// Ends in a row without having lived long.
     var failures = 0
     var wasReady = false
+    /// Since when it has not said that it is ready, where it was.
+    var silentSince: Int64?
 
     init(_ program: Program) { self.program = program }
 
@@ -71,6 +73,7 @@ struct Child {
         due = now + 50
         admin = ""
         wasReady = false
+        silentSince = nil
         return nil
     }
 

@@ -49,13 +49,16 @@ struct Ready: ParsableCommand {
         abstract: "Asks a service on this host whether it is ready; ends with 1 and the reason if not.")
 
     @Argument(help: "The service's id; ROOST_ID unless given.") var id: String?
-    @Option(help: "The service's run folder; ROOST_RUN_DIR unless given.") var runDir: String?
+    @Option(help: "The service's run folder; ROOST_RUN_DIR unless given, else .run, else /run/roost.") var runDir:
+        String?
 
     func run() throws {
-        let folder = runDir ?? environmentValue("ROOST_RUN_DIR") ?? "/run/roost"
         guard let id = id ?? environmentValue("ROOST_ID") else {
             throw ValidationError("Name the service, as an argument or in ROOST_ID.")
         }
+        let folder =
+            runDir ?? environmentValue("ROOST_RUN_DIR")
+            ?? (readFile(".run/\(id).admin") == nil ? "/run/roost" : ".run")
         let path = "\(folder)/\(id).admin"
         guard let text = readFile(path), let admin = try? HostPort(parsing: text.filter { !$0.isWhitespace }) else {
             throw CommandFailure(ServiceFailure("no \(path): \(id) does not run there, or has just begun to start."))

@@ -13,6 +13,8 @@ struct Supervisor {
     private static let probeInterval: Int64 = 1000
     /// How often one that is not ready is asked.
     private static let startProbeInterval: Int64 = 100
+    /// How long one that was ready may be silent before that is said: a busy machine is no failure.
+    private static let silencePatience: Int64 = 2000
     /// How long a start waits that a full disk, say, did not let happen.
     private static let unwritableWait: Int64 = 1000
     /// Starts without getting ready before the first run is given up: a wrong setting does not mend itself.
@@ -147,10 +149,17 @@ struct Supervisor {
             case .ready:
                 children[index].state = .ready
                 children[index].wasReady = true
+                children[index].silentSince = nil
                 children[index].due = done + Self.probeInterval
                 if done - children[index].startedAt >= Child.goodLife { children[index].failures = 0 }
             case .notReady(let reason):
-                children[index].state = children[index].wasReady ? .notReady(reason: reason) : .starting
+                let since = children[index].silentSince ?? done
+                children[index].silentSince = since
+                if !children[index].wasReady {
+                    children[index].state = .starting
+                } else if done - since >= Self.silencePatience {
+                    children[index].state = .notReady(reason: reason)
+                }
                 children[index].due = done + Self.startProbeInterval
                 if !children[index].wasReady { remindOfSlowStart(children[index], reason, done) }
             }

@@ -12,6 +12,24 @@ package enum JSONError: Error, Hashable, Sendable {
     case trailing(offset: Int)
 }
 
+extension JSONError: CustomStringConvertible {
+    /// For who wrote the client.
+    package var description: String {
+        switch self {
+        case .empty: "the text is empty"
+        case .unexpected(let offset): "an unexpected character at byte \(offset)"
+        case .cutShort: "the text ends too early"
+        case .tooDeep(let limit): "more than \(limit) levels"
+        case .tooManyValues(let limit): "more than \(limit) values"
+        case .badNumber(let offset): "a number that is none at byte \(offset)"
+        case .badEscape(let offset): "an escape that is none at byte \(offset)"
+        case .badUTF8: "the text is no UTF-8"
+        case .repeatedName(let name): "the name \"\(name.prefix(40))\" twice in one object"
+        case .trailing(let offset): "more behind the value, at byte \(offset)"
+        }
+    }
+}
+
 /// A strict parser of RFC 8259 with bounds: a hostile text costs no more than its own length.
 package struct JSONParser {
     /// Deeper than any message of ours (a candidate in a body is four deep).

@@ -43,8 +43,6 @@ const devices = new Devices(roost, { applySpeaker: () => grid.applySpeaker() });
 let screen = null;
 let troubleSince = null;
 let known = null;
-/** What was on when the room was left: whoever comes back finds it so, unless the lobby's buttons were used since. */
-let lastOn = null;
 
 function render() {
   const next = room === null ? "no-such" : roost.entered ? "room" : "lobby";
@@ -53,7 +51,8 @@ function render() {
     side.render();
     renderControls();
     noticeComings();
-    lastOn = { audio: roost.local.audio.wanted, video: roost.local.video.wanted };
+    // Whoever leaves and comes back finds it so; the lobby says it, and its buttons change it.
+    lobby.plan = { audio: roost.local.audio.wanted, video: roost.local.video.wanted };
   } else if (next === "lobby") {
     lobby.render();
   }
@@ -108,7 +107,7 @@ async function enter(name, { atOnce = false } = {}) {
       await roost.signIn(name);
     }
     stored((store) => store.setItem(NAME_KEY, roost.name));
-    const wanted = (kind) => atOnce || (roost.local[kind].state === "off" ? (lastOn?.[kind] ?? false) : roost.local[kind].state !== "refused");
+    const wanted = (kind) => atOnce || lobby.goesOn(kind);
     const topology = query.get("topology") ?? undefined;
     await roost.enter(room, { audio: wanted("audio"), video: wanted("video"), ...(topology && { topology }) });
   } catch (error) {
@@ -135,11 +134,10 @@ roost.addEventListener("room-left", ({ detail }) => {
   const text = words.room.out[detail.reason] ?? words.room.out.other;
   if (lobby.busy) return;
   lobby.outcome = text;
+  lobby.isFinal = detail.reason === "removed";
   lobby.problem = null;
   render();
 });
-
-for (const id of ["lobby-mic", "lobby-camera"]) byId(id).addEventListener("click", () => (lastOn = null));
 
 byId("control-leave").addEventListener("click", () => roost.leave());
 

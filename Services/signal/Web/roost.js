@@ -1861,14 +1861,16 @@ export class Roost extends EventTarget {
     if (from === this.#self || (to && to !== this.#self)) return;
     const { type, body } = message;
     if (this.entered && type === "chat") {
-      this.#addChat({ n, at: at ?? Date.now(), from, name: this.#nameOf(from), text: chatText(body) });
+      const text = chatText(body);
+      if (text !== null) this.#addChat({ n, at: at ?? Date.now(), from, name: this.#nameOf(from), text });
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, name: this.#nameOf(from), body } }));
     } else if (this.entered && type === "hand") {
       if (body?.up) this.hands.add(from);
       else this.hands.delete(from);
       if (body?.up) this.#notice("hand", { name: this.#nameOf(from) });
     } else if (this.entered && type === "reaction") {
-      const emoji = [...String(body?.emoji ?? "")].slice(0, 8).join("");
+      const { emoji } = body ?? {};
+      if (typeof emoji !== "string" || emoji.length > EMOJI_LIMIT || !EMOJI.test(emoji)) return;
       this.dispatchEvent(new CustomEvent("reaction", { detail: { from, name: this.#nameOf(from), emoji } }));
     } else if (type === "chat") {
       this.dispatchEvent(new CustomEvent("chat", { detail: { from, body } }));
@@ -2188,7 +2190,9 @@ export class Roost extends EventTarget {
   /** What the room remembers of what was said, and beside it what only this page knows: lines on their way, or that were not sent. */
   #takeChat(list = []) {
     const known = new Map(this.chat.map((each) => [lineKey(each), each]));
-    const said = list.map((each) => known.get(lineKey(each)) ?? { n: each.n, at: each.at, from: each.from, name: each.name, text: chatText(each.body) });
+    const said = list
+      .map((each) => known.get(lineKey(each)) ?? { n: each.n, at: each.at, from: each.from, name: each.name, text: chatText(each.body) })
+      .filter(({ text }) => text !== null);
     const rest = this.chat.filter((each) => !said.includes(each));
     const order = ({ n }) => n ?? Number.MAX_SAFE_INTEGER;
     this.chat = [...said, ...rest].sort((a, b) => order(a) - order(b)).slice(-CHAT_LIMIT);
@@ -2428,8 +2432,15 @@ export class Roost extends EventTarget {
 /** Two lives of a room may give one number to two lines, of different members. One without a number is not said yet. */
 const lineKey = ({ n, from }) => (n === undefined ? null : `${n} ${from}`);
 
-/** A chat line as any client may have sent it. */
-const chatText = (body) => String(typeof body === "string" ? body : (body?.text ?? "")).slice(0, 4_000);
+/** A chat line as any client may have sent it; null if it says nothing. */
+function chatText(body) {
+  const text = typeof body === "string" ? body : body?.text;
+  return typeof text === "string" && text.trim() !== "" ? text.slice(0, 4_000) : null;
+}
+
+/** One emoji, with its shades and joints, or a flag: a reaction is drawn over a picture, where nobody is to write. */
+const EMOJI = /^(\p{RI}{2}|\p{Extended_Pictographic}[\u{1f3fb}-\u{1f3ff}\u200d\ufe0f\p{Extended_Pictographic}]*)$/u;
+const EMOJI_LIMIT = 24;
 
 /** The word for a room's end as this side of the call sees it. */
 function endWord(reason, call) {

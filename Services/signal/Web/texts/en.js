@@ -282,7 +282,7 @@ export default {
   connection: {
     title: "Connection",
     relayOnly: "Relay only",
-    relayOnlyHint: "Calls go through the server, so the other side does not learn your address. They may take a little longer to arrive. Sure from the next call on.",
+    relayOnlyHint: "Calls go through the server, so the other side does not learn your address. They may take a little longer to arrive. It holds from the next call on.",
     check: "Check your connection",
   },
 

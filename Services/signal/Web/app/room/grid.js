@@ -19,14 +19,15 @@ export class Grid {
   #screens = new Map();
   #speaker = { member: null, since: 0 };
   #alone;
+  #copy;
   #more;
 
   constructor(roost, { copy, changed }) {
     this.#roost = roost;
     this.#changed = changed;
-    const button = make("button", { type: "button", className: "control", text: words.room.copy });
-    button.addEventListener("click", () => copy(button));
-    this.#alone = make("div", { className: "room-alone", role: "status", "data-testid": "alone", hidden: true }, make("span", { text: words.room.alone }), button);
+    this.#copy = make("button", { type: "button", className: "control", text: words.room.copy });
+    this.#copy.addEventListener("click", () => copy(this.#copy));
+    this.#alone = make("div", { className: "room-alone", role: "status", "data-testid": "alone", hidden: true }, make("span"), this.#copy);
     this.#more = make("p", { className: "room-more", hidden: true });
     byId("tiles").append(this.#alone, this.#more);
     new ResizeObserver(() => this.#arrange()).observe(byId("tiles"));
@@ -73,6 +74,9 @@ export class Grid {
       }
       tile.update({ ...each, speaker: this.#roost.local.chosen.audiooutput }, this.pinned === each.key);
     }
+    const isLocked = Boolean(this.#roost.room?.locked);
+    setText(this.#alone.firstElementChild, isLocked ? words.room.aloneLocked : words.room.alone);
+    show(this.#copy, !isLocked);
     show(this.#alone, this.#roost.entered?.state === "in" && this.#roost.members.length === 0);
     this.#arrange();
   }

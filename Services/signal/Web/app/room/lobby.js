@@ -7,6 +7,10 @@ export class Lobby {
   problem = null;
   outcome = null;
   busy = false;
+  /** Whether entering again can only fail. */
+  isFinal = false;
+  /** What goes on as one enters, though it is not on now: what was on when the room was left. The buttons show it. */
+  plan = { audio: false, video: false };
 
   #roost;
   #meter = null;
@@ -28,8 +32,8 @@ export class Lobby {
       this.problem = null;
       this.render();
     });
-    byId("lobby-mic").addEventListener("click", () => roost.setMicrophone(roost.local.audio.state !== "on"));
-    byId("lobby-camera").addEventListener("click", () => roost.setCamera(roost.local.video.state !== "on"));
+    byId("lobby-mic").addEventListener("click", () => this.#turn("audio", (on) => roost.setMicrophone(on)));
+    byId("lobby-camera").addEventListener("click", () => this.#turn("video", (on) => roost.setCamera(on)));
   }
 
   /** Opens camera and microphone once, so that one sees oneself before others do. */
@@ -43,29 +47,51 @@ export class Lobby {
     this.#looked = false;
   }
 
+  /** Whether a device will be on inside. */
+  goesOn(kind) {
+    const { state } = this.#roost.local[kind];
+    return state === "off" ? this.plan[kind] : state !== "refused";
+  }
+
+  #turn(kind, set) {
+    const isPlanned = this.#isPlanned(kind);
+    this.plan[kind] = false;
+    if (isPlanned) this.render();
+    else set(this.#roost.local[kind].state !== "on");
+  }
+
+  #isPlanned(kind) {
+    return this.plan[kind] && this.#roost.local[kind].state === "off";
+  }
+
   render() {
     const { local } = this.#roost;
     const { lobby } = words.room;
-    const micOn = local.audio.state === "on";
     const cameraOn = local.video.state === "on";
+    const planned = { audio: this.#isPlanned("audio"), video: this.#isPlanned("video") };
+    const mic = planned.audio || local.audio.state === "on";
+    const camera = planned.video || cameraOn;
     const button = (id, on, name, label) => {
       setIcon(byId(id), name);
       setLabel(byId(id), label);
       byId(id).classList.toggle("off", !on);
     };
-    button("lobby-mic", micOn, micOn ? "mic" : "micOff", micOn ? lobby.micOff : lobby.micOn);
-    button("lobby-camera", cameraOn, cameraOn ? "camera" : "cameraOff", cameraOn ? lobby.cameraOff : lobby.cameraOn);
+    button("lobby-mic", mic, mic ? "mic" : "micOff", mic ? lobby.micOff : lobby.micOn);
+    button("lobby-camera", camera, camera ? "camera" : "cameraOff", camera ? lobby.cameraOff : lobby.cameraOn);
     const video = byId("preview-video");
     const stream = cameraOn ? local.stream : null;
     if (video.srcObject !== stream) video.srcObject = stream;
     show(video, cameraOn);
     const opening = local.audio.state === "opening" || local.video.state === "opening";
-    setText(byId("preview-empty"), cameraOn ? "" : opening ? words.check.opening : lobby.noPicture);
+    setText(byId("preview-empty"), cameraOn ? "" : opening ? words.check.opening : planned.video ? lobby.pictureInside : lobby.noPicture);
     const note = mediaText(local);
-    setText(byId("lobby-note"), note ? `${note} ${lobby.without}` : "");
+    const goOn = planned.audio || planned.video ? lobby.goOn(planned) : "";
+    setText(byId("lobby-note"), note ? `${note} ${lobby.without}` : goOn);
+    const micOn = local.audio.state === "on";
     show(byId("preview-meter-row"), micOn);
     this.#measure(micOn ? local.audio.track : null);
     byId("enter").disabled = this.busy;
+    show(byId("enter"), !this.isFinal);
     setText(byId("enter"), this.busy ? lobby.entering : this.outcome !== null ? words.room.again : lobby.enter);
     const { code, name, suggestion } = this.problem ?? {};
     const text = code ? (words.signIn[code] ?? words.room.out[code] ?? words.room.out.other) : "";

@@ -5,6 +5,8 @@ import { words } from "../words.js";
 import { RoomPanel } from "./panel.js";
 
 const SIDES = ["people", "chat", "panel"];
+/** Of the tab: "TIME ROOM" of the last line that was read. */
+const READ_KEY = "roost.read";
 
 export class Side {
   open = null;
@@ -14,6 +16,8 @@ export class Side {
   #toast;
   #read = 0;
   #lines = 0;
+  /** When the last line was said that was read before a reload. */
+  #readAt = 0;
   #chat = null;
   #said = new Map();
   #sure = null;
@@ -156,12 +160,16 @@ export class Side {
     const { chat } = this.#roost;
     const box = byId("chat-lines");
     if (chat !== this.#chat) {
+      if (this.#chat === null) this.#readAt = this.#readBefore();
       this.#chat = chat;
       const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
       this.#placeLines(box, chat);
       if (atEnd) box.scrollTop = box.scrollHeight;
     }
-    if (this.open === "chat") this.#read = this.#lines;
+    if (this.open === "chat") {
+      this.#read = this.#lines;
+      if (chat.length > 0) this.#remember(`${chat.at(-1).at} ${this.#roost.entered?.room}`);
+    }
     const unread = this.#lines - this.#read;
     const tool = byId("tool-chat");
     let badge = tool.querySelector(".badge");
@@ -169,6 +177,23 @@ export class Side {
     show(badge, unread > 0);
     setText(badge, unread > 99 ? "99+" : String(unread));
     setLabel(tool, unread > 0 ? words.room.unread(unread) : words.room.chat, "C");
+  }
+
+  #remember(read) {
+    try {
+      sessionStorage.setItem(READ_KEY, read);
+    } catch {
+      // Storage is forbidden here: after a reload all counts as new.
+    }
+  }
+
+  #readBefore() {
+    try {
+      const [at, room] = (sessionStorage.getItem(READ_KEY) ?? "").split(" ");
+      return room === this.#roost.entered?.room ? Number(at) || 0 : 0;
+    } catch {
+      return 0;
+    }
   }
 
   /** Lines stay where they are: only new ones are read out. What was missed may belong between them. */
@@ -187,7 +212,7 @@ export class Side {
       const element = known ?? this.#line(line);
       this.#said.set(line, element);
       box.insertBefore(element, place);
-      if (!known && line.from !== this.#roost.me?.member) this.#lines++;
+      if (!known && line.from !== this.#roost.me?.member && line.at > this.#readAt) this.#lines++;
     }
     if (chat.length === 0) box.append(make("p", { className: "hint", text: words.room.nothingSaid }));
   }
