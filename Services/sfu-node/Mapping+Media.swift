@@ -83,7 +83,12 @@ extension Roost_Rooms_V1_MediaQuality {
             var wire = Roost_Rooms_V1_MediaPause()
             wire.memberID = pause.member
             wire.source = pause.source.wire
-            wire.reason = pause.reason == .hidden ? .hidden : .bandwidth
+            wire.reason =
+                switch pause.reason {
+                case .bandwidth: .bandwidth
+                case .hidden: .hidden
+                case .codec: .codec
+                }
             return wire
         }
         layers = quality.layers.map { layer in

@@ -28,7 +28,12 @@ extension MediaDescription {
         }
         guard kind == .audio else { return agreed }
         guard let opus = agreed.first(where: { $0.kind == .opus }) else { return [] }
-        return agreed.filter { $0.kind != .red || $0.wraps(opus) }
+        let sound = agreed.filter { $0.kind != .red || $0.wraps(opus) }
+        // What stands first is sent: RED takes twice the rate, so it is the client's choice to put it there.
+        guard let red = best[Int(CodecKind.red.rawValue)], let plain = best[Int(CodecKind.opus.rawValue)],
+            red.index < plain.index
+        else { return sound }
+        return sound.filter { $0.kind == .red } + sound.filter { $0.kind != .red }
     }
 
     /// The ids of what is known, allowed, and may go the way that the client writes as `direction`.

@@ -43,6 +43,20 @@ def test_three_members_see_and_hear_each_other(member):
             wait_until(lambda: one.hears(other), f"{one.wire.session['name']} hears {other.wire.session['name']}", 30, seen=seen)
 
 
+def test_h264_goes_beside_vp8_and_who_lacks_it_is_told_so(member):
+    room = "aio-" + secrets.token_hex(4)
+    ann = member("Ann", room, 0, sends="H264")
+    bob = member("Bob", room, 1, sends="VP8")
+    cid = member("Cid", room, 2, takes=("VP8",))
+    seen = lambda: "\n".join(each.describe() for each in (ann, bob, cid))  # noqa: E731
+    wait_until(lambda: bob.shows(ann), "Ann's H.264 decodes", 30, seen=seen)
+    wait_until(lambda: ann.shows(bob) and cid.shows(bob), "Bob's VP8 decodes", 30, seen=seen)
+    told = {"member": ann.member, "source": "camera", "reason": "codec"}
+    wait_until(lambda: told in cid.paused, "who takes no H.264 is told why there is no picture", 10, seen=seen)
+    wait_until(lambda: cid.hears(ann), "sound comes all the same", 30, seen=seen)
+    assert bob.paused == [] and not cid.shows(ann)
+
+
 def own_addresses() -> list[str]:
     """Addresses of IPv6 that others reach this host at; the third column of the kernel's table is the scope, 0 for everywhere."""
     table = Path("/proc/net/if_inet6")

@@ -183,6 +183,19 @@ struct NegotiatorTests {
         #expect(try node.answer(member()).session.media == answer.session.media)
     }
 
+    @Test func `redundant sound comes first where the client put it first`() throws {
+        for first in ["111", "63"] {
+            var node = TestNode()
+            var offer = member()
+            for index in offer.media.indices where offer.media[index].kind == .audio {
+                if first == "63" { offer.media[index].codecs.reverse() }
+                offer.media[index].formats = offer.media[index].codecs.map { String($0.payloadType) }
+            }
+            let answer = try node.answer(offer)
+            #expect(answer.description.media[0].formats == [first, first == "63" ? "111" : "63"])
+        }
+    }
+
     @Test func `the node's order of codecs is the answer's, and what it lacks is left out`() throws {
         var capabilities = NodeCapabilities()
         capabilities.video = [.av1, .vp8]

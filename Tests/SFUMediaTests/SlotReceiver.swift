@@ -28,7 +28,7 @@ final class SlotReceiver {
     var losses: LossDetector
 
     /// When each packet with something in it came first.
-    private(set) var arrivals: [(at: Instant, bytes: Int)] = []
+    private(set) var arrivals: [(at: Instant, bytes: Int, payloadType: UInt8)] = []
     private(set) var frames: [Frame] = []
     /// What no valid stream does.
     private(set) var faults: [String] = []
@@ -76,7 +76,7 @@ final class SlotReceiver {
                 Int(packet.payload.uint16(at: at).byteSwapped), Int(packet.payload.uint16(at: at + 2).byteSwapped)
             )
         }
-        if header.payloadByteCount > 0 { arrivals.append((now, header.payloadByteCount)) }
+        if header.payloadByteCount > 0 { arrivals.append((now, header.payloadByteCount, header.payloadType.rawValue)) }
         if next == nil { next = number }
         waiting[number] = Packet(
             number: number, timestamp: header.timestamp, marker: header.marker,

@@ -24,6 +24,8 @@ final class VirtualMember {
     var layers: [LayerSender]
     let tracks: [MediaTrack]
     var sendsSound = true
+    /// What its packets of sound are: plain Opus in Chromium's number.
+    var sound: (payloadType: UInt8, payload: [UInt8]) = (111, [UInt8](repeating: 0xaa, count: 80))
     /// Of its sound: dB below the loudest possible.
     var soundLevel: UInt8 = 30
     /// Loses a packet on the way up where true; it can be asked for again.
@@ -249,11 +251,11 @@ final class VirtualMember {
         soundTimestamp &+= 960
         transportNumber &+= 1
         return RTPBytes.packet(
-            payloadType: 111, number: soundNumber, timestamp: soundTimestamp, ssrc: soundSSRC,
+            payloadType: sound.payloadType, number: soundNumber, timestamp: soundTimestamp, ssrc: soundSSRC,
             elements: [
                 (.mid, Array(soundMid.utf8)), (.audioLevel, [0x80 | soundLevel]),
                 (.transportSequenceNumber, RTPBytes.bytes(transportNumber)),
-            ], payload: [UInt8](repeating: 0xaa, count: 80))
+            ], payload: sound.payload)
     }
 
     private func feedBack(_ now: Instant) {

@@ -53,10 +53,10 @@ final class VirtualRoom {
         ("q", 320, 180, 150_000), ("h", 640, 360, 500_000), ("f", 1_280, 720, 1_700_000),
     ]
 
-    /// Lets a member come. `pictures`: the layers of its camera; empty: no camera.
+    /// Lets a member come. `pictures`: the layers of its camera; empty: no camera. `changing`: its offer before it is answered.
     func join(
         _ name: String, pictures: [(rid: String?, width: Int, height: Int, bitsPerSecond: Int)] = simulcast,
-        videoSlots: Int = 4
+        videoSlots: Int = 4, changing: (inout SessionDescription) -> Void = { _ in }
     ) throws -> VirtualMember {
         let member = MediaMember(room: room, member: name, stay: 1)
         let context = try DTLSContext()
@@ -82,7 +82,9 @@ final class VirtualRoom {
             }
         }
         _ = builder.addSlots(audio: 3, video: videoSlots)
-        let answered = try agree(builder.offer(), member)
+        var offer = builder.offer()
+        changing(&offer)
+        let answered = try agree(offer, member)
         builders[member] = builder
         let joining = Joining(
             member: member,

@@ -26,7 +26,8 @@ package actor MediaHost: RoomMedia {
     /// What was agreed with a member last.
     private struct Agreement {
         var number: UInt64
-        var offer: String
+        /// The offer's hash, keyed by this process: the text of a browser's takes more memory than its connection.
+        var offer: Int
         var answer: String
         var session: NegotiatedSession
         var localICE: ICE.ICECredentials
@@ -51,9 +52,7 @@ package actor MediaHost: RoomMedia {
     /// Binds the sockets and starts the threads. Throws where an address cannot be bound.
     package init(_ places: Places, notices: MediaNotices) throws {
         loops = try MediaLoops(places, notices: notices)
-        var capabilities = NodeCapabilities()
-        capabilities.audio = [.opus]
-        negotiator = Negotiator(capabilities: capabilities)
+        negotiator = Negotiator()
     }
 
     /// Serves until cancelled.
@@ -79,7 +78,7 @@ package actor MediaHost: RoomMedia {
         }
         let relation = offer.relation(to: previous?.session)
         if let previous {
-            if number == previous.number, sdp == previous.offer { return previous.answer }
+            if number == previous.number, sdp.hashValue == previous.offer { return previous.answer }
             guard number > previous.number || relation == .newConnection else {
                 throw .stale(newest: previous.number)
             }
@@ -117,7 +116,10 @@ package actor MediaHost: RoomMedia {
         let text = answer.text
         count(member, on: worker)
         agreements[member] = Agreement(
-            number: number, offer: sdp, answer: text, session: answer.session, localICE: localICE, worker: worker,
+            number: number, offer: sdp.hashValue,
+            // Made anew, as what was reserved to write it is more than it needs.
+            answer: String(decoding: Array(text.utf8), as: UTF8.self), session: answer.session, localICE: localICE,
+            worker: worker,
             sources: sources)
         let setup = ConnectionSetup(
             member: member, kind: isNew ? .new : relation == .iceRestart ? .restart : .more, number: number,

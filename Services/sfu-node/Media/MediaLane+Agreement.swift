@@ -41,7 +41,7 @@ extension MediaLane {
         // Declared, so its first packet needs no extension to be known.
         guard let codec = media.codecs.first(where: { $0.kind.media != nil }) else { return }
         let ssrc = SSRC(rawValue: declared.ssrc)
-        guard let track = addTrack(source, ssrc: ssrc, rid: nil, codec: codec, now: now) else { return }
+        guard let track = addTrack(source, ssrc: ssrc, rid: nil, codec: codec, in: media, now: now) else { return }
         if let rtx = declared.rtx { learn(rtx: SSRC(rawValue: rtx), track) }
     }
 
@@ -65,7 +65,7 @@ extension MediaLane {
             Slot(
                 connection: index, number: connections[index].number, mid: media.mid, ordinal: media.ordinal,
                 isVideo: isVideo, ssrc: ssrc,
-                cname: Array(source.cname.utf8), codecs: codecs,
+                cname: Array(source.cname.utf8), codecs: codecs, red: media.red,
                 extensions: ReceiverExtensions(ids: ids, mid: StreamLabel(media.mid)),
                 rewriter: StreamRewriter(
                     ssrc: ssrc, codec: isVideo ? codecs.first?.codec ?? .vp8 : .opus,
@@ -105,7 +105,7 @@ extension MediaLane {
 
     /// A stream of packets is known now. Nil where one connection has too many.
     mutating func addTrack(
-        _ source: Int, ssrc: SSRC, rid: StreamLabel?, codec: NegotiatedCodec, now: Instant
+        _ source: Int, ssrc: SSRC, rid: StreamLabel?, codec: NegotiatedCodec, in agreed: NegotiatedMedia, now: Instant
     ) -> Int? {
         let index = sources[source].connection
         guard connections[index].ssrcs.count < MediaLane.streamLimit, let media = codec.kind.media else { return nil }
@@ -117,7 +117,7 @@ extension MediaLane {
         let track = tracks.insert(
             Track(
                 source: source, connection: index, ssrc: ssrc, rid: rid, isVideo: isVideo, clockRate: codec.clockRate,
-                codec: media, payloadType: PayloadType(rawValue: codec.payloadType),
+                codec: media, payloadType: PayloadType(rawValue: codec.payloadType), red: agreed.red,
                 statistics: ReceptionStatistics(ssrc: ssrc, clockRate: codec.clockRate),
                 losses: isVideo ? LossDetector() : nil, ring: isVideo ? PacketRing(capacity: capacity) : nil,
                 clock: SenderReportClock(clockRate: codec.clockRate), lastPacketAt: now, flowsSince: now,
@@ -187,6 +187,18 @@ extension MediaLane {
         slots[slot].target = nil
         slots[slot].wish = nil
         slots[slot].pause = nil
+    }
+}
+
+extension NegotiatedMedia {
+    /// The number of Opus with earlier sound beside it; nil: not agreed on.
+    var red: PayloadType? { codec(.red).map { PayloadType(rawValue: $0.payloadType) } }
+
+    /// The codec of a stream's first packet, or that of its RTX: Opus also where earlier sound stands beside it.
+    func wrapped(_ payloadType: PayloadType) -> (codec: NegotiatedCodec, isRTX: Bool)? {
+        guard let found = codec(payloadType: payloadType.rawValue) else { return nil }
+        guard found.codec.kind == .red else { return found }
+        return codec(.opus).map { ($0, false) }
     }
 }
 

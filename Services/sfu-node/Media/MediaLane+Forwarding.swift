@@ -33,9 +33,12 @@ extension MediaLane {
     }
 
     /// A track's packet goes to every slot that shows it, and may be the key frame that others wait for.
+    ///
+    /// `primary` is for receivers that take no RED: the header of the same packet without its earlier sound; nil: it has none.
     @inline(__always)
     mutating func forward(
-        _ packet: RTPPacket, _ places: ExtensionPlaces, _ track: Int, _ arrival: PacketArrival, _ out: inout LoopIO,
+        _ packet: RTPPacket, _ primary: RTPHeader?, _ places: ExtensionPlaces, _ track: Int, _ arrival: PacketArrival,
+        _ out: inout LoopIO,
         _ now: Instant
     ) {
         let source = tracks[track].source
@@ -63,14 +66,18 @@ extension MediaLane {
         }
         for number in sources[source].subscribers.indices {
             let slot = sources[source].subscribers[number]
+            var equivalent: RTPTimestamp?
             if slots[slot].current != track {
                 guard slots[slot].target == track, isKeyFrame || !slots[slot].isVideo,
                     connections[slots[slot].connection].isOpen, slots[slot].codec(codec) != nil
                 else { continue }
-                let equivalent = begin(slot, track, packet.header.timestamp)
-                forward(packet, places, vp8, codec, equivalent, to: slot, &out, now)
+                equivalent = begin(slot, track, packet.header.timestamp)
+            }
+            if let primary, !slots[slot].takesRED(wrapping: primary.payloadType) {
+                let stripped = RTPPacket(packet.bytes, checked: primary)
+                forward(stripped, isRED: false, places, vp8, codec, equivalent, to: slot, &out, now)
             } else {
-                forward(packet, places, vp8, codec, nil, to: slot, &out, now)
+                forward(packet, isRED: primary != nil, places, vp8, codec, equivalent, to: slot, &out, now)
             }
         }
     }
@@ -99,7 +106,7 @@ extension MediaLane {
 
     @inline(__always)
     private mutating func forward(
-        _ packet: RTPPacket, _ places: ExtensionPlaces, _ vp8: VP8Descriptor?, _ codec: MediaCodec,
+        _ packet: RTPPacket, isRED: Bool, _ places: ExtensionPlaces, _ vp8: VP8Descriptor?, _ codec: MediaCodec,
         _ equivalent: RTPTimestamp?, to slot: Int, _ out: inout LoopIO, _ now: Instant
     ) {
         let index = slots[slot].connection
@@ -121,7 +128,7 @@ extension MediaLane {
         case .drop(.skipped): return
         case .drop: return counters.drop(.late)
         }
-        outgoing.payloadType = numbering.payloadType
+        outgoing.payloadType = isRED ? slots[slot].red ?? numbering.payloadType : numbering.payloadType
         transmit(packet, places, &outgoing, slot, index, path, &out, now)
     }
 

@@ -67,6 +67,10 @@ extension MediaLane {
             }
             let layers = layers(of: source, now)
             guard !layers.isEmpty else { continue }
+            guard sources[source].tracks.contains(where: { takes(slot, $0, now) }) else {
+                pause(slot, .codec)
+                continue
+            }
             requests.append(
                 Downlink.Request(
                     slot: slot, source: source, width: slots[slot].width, height: slots[slot].height, layers: layers))
@@ -115,6 +119,11 @@ extension MediaLane {
         return sources[source].usualRates[place]
     }
 
+    /// Whether a track flows that the slot's receiver can decode.
+    private func takes(_ slot: Int, _ track: Int, _ now: Instant) -> Bool {
+        tracks[track].flows(now) && slots[slot].codec(tracks[track].codec) != nil
+    }
+
     private mutating func take(_ choice: Downlink.Choice, _ now: Instant) {
         let slot = choice.slot
         guard let place = choice.place, let source = slots[slot].source else { return pause(slot, .bandwidth) }
@@ -122,7 +131,7 @@ extension MediaLane {
         slots[slot].pause = nil
         // The layer itself, or until it flows the next lower one; any rather than none.
         var best: Int?
-        for track in sources[source].tracks where tracks[track].flows(now) {
+        for track in sources[source].tracks where takes(slot, track, now) {
             if best == nil || sources[source].place(of: tracks[track].rid) <= place { best = track }
         }
         guard let best, slots[slot].target != best || slots[slot].current == nil else { return }

@@ -219,6 +219,13 @@ extension MediaLane {
     ) {
         let header = packet.header
         var arrival = PacketArrival.newest
+        var primary: RTPHeader?
+        if !tracks[track].isVideo, header.payloadType != tracks[track].payloadType {
+            // Nothing else than what was agreed on is sound, whatever slots would call it.
+            guard header.payloadType == tracks[track].red else { return counters.drop(.noCodec) }
+            primary = try? header.primary(in: packet.bytes)
+            guard primary?.payloadType == tracks[track].payloadType else { return counters.drop(.malformed) }
+        }
         if !tracks[track].flows(now) { tracks[track].flowsSince = now }
         tracks[track].lastPacketAt = now
         tracks[track].rate.add(bytes: packet.bytes.byteCount, now: now)
@@ -235,7 +242,7 @@ extension MediaLane {
                 rooms[connections[index].room].speakers.heard(index, level: level.level, now: now)
             }
         }
-        forward(packet, places, track, arrival, &out, now)
+        forward(packet, primary, places, track, arrival, &out, now)
     }
 
     /// Finds the track of a stream that is new: by mid, and by rid or repaired rid (RFC 8852), or by its payload type's m-line.
@@ -245,7 +252,7 @@ extension MediaLane {
         guard let mid = places.mid(in: packet.bytes) else { return nil }
         for source in connections[index].sources where sources[source].mid == mid {
             guard let media = media(index, mid),
-                let found = media.codec(payloadType: packet.header.payloadType.rawValue)
+                let found = media.wrapped(packet.header.payloadType)
             else { return nil }
             let rid = places.rid(in: packet.bytes)
             let repaired = places.repairedRID(in: packet.bytes)
@@ -265,7 +272,7 @@ extension MediaLane {
             } else {
                 for track in sources[source].tracks { retire(track) }
             }
-            return addTrack(source, ssrc: packet.header.ssrc, rid: rid, codec: found.codec, now: now)
+            return addTrack(source, ssrc: packet.header.ssrc, rid: rid, codec: found.codec, in: media, now: now)
                 .map { TrackPlace(track: $0, isRTX: false) }
         }
         return nil

@@ -57,6 +57,8 @@ struct Track: ~Copyable {
     let clockRate: UInt32
     var codec: MediaCodec
     var payloadType: PayloadType
+    /// What its packets say where they carry earlier sound too (RED); nil: not agreed on.
+    let red: PayloadType?
     /// Its repair stream, once known.
     var rtx: SSRC?
 
@@ -103,6 +105,8 @@ struct Slot: ~Copyable {
     let ssrc: SSRC
     let cname: [UInt8]
     var codecs: [Codec]
+    /// The number of Opus with earlier sound beside it (RED); nil: its receiver does not take that.
+    let red: PayloadType?
     var extensions: ReceiverExtensions
     var rewriter: StreamRewriter
     var rtx: RTXStream?
@@ -133,6 +137,12 @@ struct Slot: ~Copyable {
         let codecs = codecs.span
         for index in codecs.indices where codecs[index].codec == codec { return codecs[index] }
         return nil
+    }
+
+    /// Whether its receiver takes sound that is wrapped as it came. The blocks name the sender's number of Opus, so it must be the receiver's too.
+    @inline(__always)
+    func takesRED(wrapping payloadType: PayloadType) -> Bool {
+        red != nil && codec(.opus)?.payloadType == payloadType
     }
 }
 

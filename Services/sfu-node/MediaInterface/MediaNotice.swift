@@ -62,7 +62,11 @@ package struct MediaTotals: Hashable, Sendable {
 }
 
 /// Why a picture is not sent. The raw value is what the WebSocket protocol says.
-package enum MediaPauseReason: String, Hashable, Sendable, CaseIterable { case bandwidth, hidden }
+package enum MediaPauseReason: String, Hashable, Sendable, CaseIterable {
+    case bandwidth, hidden
+    /// Its receiver cannot decode what its sender sends.
+    case codec
+}
 
 /// A picture that is not sent.
 package struct MediaPause: Hashable, Sendable {

@@ -58,7 +58,7 @@ extension RoomTexts {
             writer.object { writer in
                 writer.field("member", pause.memberID)
                 writer.field("source", text(pause.source))
-                writer.field("reason", pause.reason == .hidden ? "hidden" : "bandwidth")
+                writer.field("reason", text(pause.reason))
             }
         }
         writer.array("layers", quality.layers) { writer, layer in
@@ -78,6 +78,14 @@ extension RoomTexts {
         guard thousandths < 1_000 else { return .number("1") }
         let digits = String(thousandths)
         return .number("0." + String(repeating: "0", count: 3 - digits.utf8.count) + digits)
+    }
+
+    static func text(_ reason: Roost_Rooms_V1_MediaPauseReason) -> String {
+        switch reason {
+        case .bandwidth, .unspecified, .UNRECOGNIZED: "bandwidth"
+        case .hidden: "hidden"
+        case .codec: "codec"
+        }
     }
 
     static func text(_ source: Roost_Rooms_V1_MediaSource) -> String {

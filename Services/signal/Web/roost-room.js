@@ -150,6 +150,7 @@ export class RoomMedia {
       paused: paused !== null,
       pausedReason: paused,
       screenPaused: this.#paused.has(`${id}/screen`),
+      screenPausedReason: this.#paused.get(`${id}/screen`) ?? null,
       rid: this.#layers.get(`${id}/camera`) ?? null,
     };
   }

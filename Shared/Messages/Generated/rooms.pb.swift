@@ -420,6 +420,9 @@ public nonisolated enum Roost_Rooms_V1_MediaPauseReason: SwiftProtobuf.Enum, Swi
   case unspecified // = 0
   case bandwidth // = 1
   case hidden // = 2
+
+  /// The receiver cannot decode what the sender sends.
+  case codec // = 3
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -431,6 +434,7 @@ public nonisolated enum Roost_Rooms_V1_MediaPauseReason: SwiftProtobuf.Enum, Swi
     case 0: self = .unspecified
     case 1: self = .bandwidth
     case 2: self = .hidden
+    case 3: self = .codec
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -440,6 +444,7 @@ public nonisolated enum Roost_Rooms_V1_MediaPauseReason: SwiftProtobuf.Enum, Swi
     case .unspecified: return 0
     case .bandwidth: return 1
     case .hidden: return 2
+    case .codec: return 3
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -449,6 +454,7 @@ public nonisolated enum Roost_Rooms_V1_MediaPauseReason: SwiftProtobuf.Enum, Swi
     .unspecified,
     .bandwidth,
     .hidden,
+    .codec,
   ]
 
 }
@@ -1537,7 +1543,7 @@ nonisolated extension Roost_Rooms_V1_MediaSource: SwiftProtobuf._ProtoNameProvid
 }
 
 nonisolated extension Roost_Rooms_V1_MediaPauseReason: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MEDIA_PAUSE_REASON_UNSPECIFIED\0\u{1}MEDIA_PAUSE_REASON_BANDWIDTH\0\u{1}MEDIA_PAUSE_REASON_HIDDEN\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MEDIA_PAUSE_REASON_UNSPECIFIED\0\u{1}MEDIA_PAUSE_REASON_BANDWIDTH\0\u{1}MEDIA_PAUSE_REASON_HIDDEN\0\u{1}MEDIA_PAUSE_REASON_CODEC\0")
 }
 
 nonisolated extension Roost_Rooms_V1_MediaState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

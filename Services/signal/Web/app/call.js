@@ -195,15 +195,16 @@ export class Stage {
       element.setAttribute("aria-label", self ? words.call.selfTile : words.call.tile(name));
     }
     show(tile.off, !media.audio && !rings && (self || call.state !== "calling"));
-    const trouble = self || (call.state === "calling" && !rings) ? "" : rings ? words.call.calling : this.#trouble(name, state, away, paused && pausedReason === "bandwidth");
+    const trouble = self || (call.state === "calling" && !rings) ? "" : rings ? words.call.calling : this.#trouble(name, state, away, paused ? pausedReason : null);
     setText(tile.note, trouble);
     show(tile.note, trouble !== "");
   }
 
-  #trouble(name, state, away, isSlow) {
+  #trouble(name, state, away, pausedReason) {
     if (state === "reconnecting") return words.call.reconnecting;
     if (state !== "connected") return words.call.connecting;
-    return away ? words.call.away(name) : isSlow ? words.call.slowDownload : "";
+    if (away) return words.call.away(name);
+    return pausedReason === "bandwidth" ? words.call.slowDownload : pausedReason === "codec" ? words.call.unknownCodec : "";
   }
 
   #screenStream() {

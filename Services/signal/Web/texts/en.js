@@ -124,6 +124,7 @@ export default {
     sharing: (name) => `${name} shares a screen`,
     youShare: "You share your screen",
     slowDownload: "Your download is slow: this picture is paused",
+    unknownCodec: "This browser cannot show the kind of video that comes",
   },
 
   add: {

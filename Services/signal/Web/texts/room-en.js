@@ -73,6 +73,7 @@ export default {
     loss: (share) => `Weak connection: ${share} of the packets are lost`,
     "paused-bandwidth": "Picture paused: your download is slow",
     "paused-hidden": "Picture paused: not in view",
+    "paused-codec": "No picture: this browser cannot show the kind of video that comes",
     lost: "Connection lost, trying again…",
     connecting: "Connecting…",
     away: "Lost the server for a moment",

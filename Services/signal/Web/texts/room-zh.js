@@ -72,6 +72,7 @@ export default {
     loss: (share) => `连接较差：丢失 ${share} 的数据包`,
     "paused-bandwidth": "画面已暂停：你的下载速度较慢",
     "paused-hidden": "画面已暂停：未显示",
+    "paused-codec": "没有画面：此浏览器无法显示对方的视频格式",
     lost: "连接中断，正在重试…",
     connecting: "正在连接…",
     away: "暂时与服务器失去联系",

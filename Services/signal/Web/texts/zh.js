@@ -124,6 +124,7 @@ export default {
     sharing: (name) => `${name} 正在共享屏幕`,
     youShare: "你正在共享屏幕",
     slowDownload: "你的下行较慢：此画面已暂停",
+    unknownCodec: "此浏览器无法显示对方的视频格式",
   },
 
   add: {

@@ -102,7 +102,7 @@ export class Grid {
       people.push({ ...each, key: `${each.member}/camera`, source: "camera", realName, seen: Boolean(each.media.video && each.stream) && !isReplaced, micOff: !each.media.audio });
       const screen = isReplaced ? this.#screen(each.member, each.stream?.getVideoTracks()[0]) : each.screenStream;
       if (!each.media.screen || !screen) continue;
-      screens.push({ ...each, key: `${each.member}/screen`, source: "screen", realName, name: room.screenOf(each.name), stream: screen, seen: true, micOff: false, paused: each.screenPaused });
+      screens.push({ ...each, key: `${each.member}/screen`, source: "screen", realName, name: room.screenOf(each.name), stream: screen, seen: true, micOff: false, paused: each.screenPaused, pausedReason: each.screenPausedReason });
     }
     const self = { member: "self", self: true, realName: this.#roost.name ?? "", state: "connected" };
     people.push({ ...self, key: "self/camera", source: "camera", name: words.you, stream: local.stream, seen: local.flags.video && !(local.screen && members.some((each) => each.straight)), micOff: local.audio.state !== "on", hand: this.#roost.hands.has("self") });
