@@ -81,7 +81,7 @@ $(VENV)/ready: Tests/requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
 	@touch $@
 
-bench-%: build $(VENV)/ready ## bench-bus, bench-call, bench-turn, bench-sfu: prints a table, writes .bench/NAME.json
+bench-%: build $(VENV)/ready ## bench-bus, bench-call, bench-growing, bench-turn, bench-sfu: prints a table, writes .bench/NAME.json
 	@mkdir -p .bench
 	@Tests/Bench/bench-$*
 

@@ -2043,6 +2043,7 @@ export class Roost extends EventTarget {
         if (member && !this.#isHandedOver(id) && !isLate) continue;
         peer.close();
         this.#peers.delete(id);
+        this.#changed();
       }
     } else if (this.#node && !this.#backAtTwo) {
       this.#backAtTwo = setTimeout(() => this.#leaveNode(), this.#room.topology === "auto" ? BACK_AT_TWO_MS : 0);
@@ -2055,6 +2056,8 @@ export class Roost extends EventTarget {
     if (!this.#carriedHere.has(id)) {
       this.#carriedHere.set(id, now);
       this.#say(id, "restart", { carried: true });
+      // The page must show the new way before the old one ends; statistics, from which this is known, say no "change".
+      this.#changed();
     }
     const there = this.#carriedThere.get(id);
     return (there !== undefined && now - there > LINGER_MS) || now - this.#carriedHere.get(id) > HAND_OVER_LIMIT_MS;
