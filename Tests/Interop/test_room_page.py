@@ -73,7 +73,7 @@ SCREEN = """
 SHOWN = """
   const tiles = [...document.querySelectorAll("[data-testid=tile]:not([hidden])")];
   return Object.fromEntries(tiles.map((tile) => {
-    const video = tile.querySelector("video");
+    const video = [...tile.querySelectorAll("video")].at(-1);
     const seen = tile.classList.contains("has-picture") && video.videoWidth > 0;
     return [tile.getAttribute("aria-label"), seen ? `${video.videoWidth}x${video.videoHeight}` : null];
   }));
@@ -123,7 +123,8 @@ BLACK = """
   const known = new Set();
   const look = () => {
     for (const tile of document.querySelectorAll("[data-testid=tile].has-picture")) {
-      const video = tile.querySelector("video");
+      // A new one plays beneath until it has something to show.
+      const video = [...tile.querySelectorAll("video")].at(-1);
       const name = tile.getAttribute("aria-label");
       if (video.readyState >= 2) known.add(name);
       else if (known.has(name)) window.black.push(name);

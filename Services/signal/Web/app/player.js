@@ -2,6 +2,8 @@
 
 /** A stream that shows nothing for so long takes its place all the same. */
 const SWAP_LIMIT_MS = 3_000;
+/** From the first decoded frame to one on the screen; where nothing is painted (a hidden page), none comes. */
+const PAINT_LIMIT_MS = 500;
 
 export class Player {
   /** The element that plays: another one after each exchange. */
@@ -16,7 +18,8 @@ export class Player {
 
   /**
    * Gives the element its stream. Where it has one already (a call goes over to a node, or back), the new one plays beside it
-   * first, unseen and unheard, and takes its place once it has something to show: an element with a new stream is black for a moment.
+   * first, unseen and unheard, and takes its place once it has something to show: an element with a new stream is black for a
+   * moment. A picture does so beneath the old one, for an element outside of the page paints nothing, and begins with that too late.
    */
   play(stream, { atOnce = false } = {}) {
     const old = this.element;
@@ -38,11 +41,19 @@ export class Player {
       if (this.#coming !== next) return;
       this.#coming = null;
       this.element = next;
-      old.replaceWith(next);
+      if (isVideo && next.parentNode) old.remove();
+      else old.replaceWith(next);
       next.muted = isVideo;
       old.srcObject = null;
     };
-    next.addEventListener(isVideo ? "loadeddata" : "playing", take, { once: true });
+    const painted = () => {
+      if (!next.requestVideoFrameCallback || !next.parentNode) return take();
+      next.requestVideoFrameCallback(take);
+      setTimeout(take, PAINT_LIMIT_MS);
+      return undefined;
+    };
+    next.addEventListener(isVideo ? "loadeddata" : "playing", isVideo ? painted : take, { once: true });
+    if (isVideo) old.before(next);
     next.play().catch(() => {});
     setTimeout(take, SWAP_LIMIT_MS);
   }
@@ -61,6 +72,7 @@ export class Player {
 
   #drop() {
     if (this.#coming) this.#coming.srcObject = null;
+    this.#coming?.remove();
     this.#coming = null;
   }
 
