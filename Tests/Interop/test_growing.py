@@ -100,6 +100,56 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
     bob.sees(f"{ann.name} hung up")
 
 
+# The other's word that it is carried does not arrive: this page keeps its straight way, which ends at the other end. Its clock is slow, so
+# that it does not give up waiting for that word meanwhile.
+UNTOLD = """
+  const clocks = [performance, Date].map((clock) => [clock, clock.now]);
+  for (const [clock, tells] of clocks) {
+    const now = tells.bind(clock);
+    const began = now();
+    clock.now = () => began + Math.round((now() - began) / 10);
+  }
+  const parse = JSON.parse;
+  globalThis.asUsual = () => {
+    JSON.parse = parse;
+    for (const [clock, tells] of clocks) clock.now = tells;
+  };
+  JSON.parse = (text) => {
+    const message = parse(text);
+    if (message?.message?.body?.carried) delete message.message.body.carried;
+    return message;
+  };
+  return true;
+"""
+
+
+@pytest.mark.browser
+def test_a_straight_way_that_ended_at_one_end_is_made_anew_when_the_third_leaves(person):
+    ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
+    tap(ann).run(UNTOLD)
+    tap(bob)
+    call(ann, bob)
+    ann.report_where(lambda r: r["members"] and r["members"][0]["video"]["framesDecoded"] > 5, "Ann sees Bob")
+    bob.run("await roost.add(arguments[0]); return true", cem.name)
+    cem.click("Accept with video")
+    # Bob has heard that Ann is carried, and has only the node's; Ann waits for Bob's word with both.
+    wait_until(lambda: connections(bob) == 1, "Bob's media goes to the node alone", 60.0, seen=bob.describe)
+    assert connections(ann) == 2, ann.describe()
+    cem.click("Hang up")
+    ann.report_where(lambda r: len(r["members"]) == 1, "Cem has left")
+    ann.run("asUsual(); return true")
+    for tab in (ann, bob):
+        wait_until(
+            lambda tab=tab: connections(tab) == 1
+            and tab.run("return roost.members.length === 1 && roost.members[0].straight && roost.members[0].state === 'connected'"),
+            f"{tab.name} is straight again",
+            60.0,
+            seen=tab.describe,
+        )
+        frames = tab.report()["members"][0]["video"]["framesDecoded"]
+        tab.report_where(lambda r, frames=frames: r["members"][0]["video"]["framesDecoded"] > frames + 10, "the picture moves", 30.0)
+
+
 @pytest.mark.browser
 def test_who_adds_learns_why_nobody_came_and_the_call_goes_on(person):
     ann, bob, cem = person("Ann"), person("Bob"), person("Cem")

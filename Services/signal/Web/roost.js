@@ -1143,6 +1143,8 @@ export class Roost extends EventTarget {
   #carriedHere = new Map();
   #carriedThere = new Map();
   #handOverSince = 0;
+  /** Two are left, and the straight way is being made anew. */
+  #isGoingBack = false;
   #leaving = new Set();
   #closedSince = new Map();
   #flags = "";
@@ -1186,8 +1188,8 @@ export class Roost extends EventTarget {
         const peer = this.#peers.get(member.member);
         const hand = this.hands.has(member.member);
         // While a call grows into a room, whoever the node does not carry yet is still heard and seen directly.
-        // On the way back it is the other way round.
-        const isStraight = peer && !this.#isForNode && this.#carriesStraight(peer, member);
+        // On the way back it is the other way round; until that begins, a straight way that is left may have ended at its other end.
+        const isStraight = peer && this.#isGoingBack && this.#carriesStraight(peer, member);
         if (this.#node && !isStraight && (!peer || this.#node.carries(member.member, member.media))) {
           return { ...member, hand, straight: false, ...this.#node.member(member.member, member.media) };
         }
@@ -1884,7 +1886,10 @@ export class Roost extends EventTarget {
       this.#leaving.delete(from);
       // Where a node forwards nobody may ask for a straight way: it would show addresses that the node hides. While a call of two
       // grows, whoever comes back from a reload counts three and starts with the node as well.
-      if (!this.#isForNode && link > this.#linkOf(from)) this.#startPeer(from, link);
+      if (!this.#isForNode && link > this.#linkOf(from)) {
+        this.#startPeer(from, link);
+        if (this.#node) this.#leaveNode({ begunWith: from });
+      }
     } else if (type === "description" || type === "candidate") {
       // Back at two, the other one was quicker by a moment.
       if (this.#node && !this.#isForNode && !this.#peers.has(from)) this.#leaveNode();
@@ -2034,6 +2039,8 @@ export class Roost extends EventTarget {
     } else if (this.#isForNode) {
       clearTimeout(this.#backAtTwo);
       this.#backAtTwo = null;
+      if (this.#isGoingBack) this.#beginHandOver();
+      this.#isGoingBack = false;
       if (!this.#node) this.#startNode();
       const stands = this.#node.connectedAt;
       const isLate = stands !== null && performance.now() - Math.max(stands, this.#handOverSince) > HAND_OVER_LIMIT_MS;
@@ -2089,11 +2096,16 @@ export class Roost extends EventTarget {
   }
 
   /** Back to straight media: the node's ends when the peers' stands, or when those do not come up in time. */
-  #leaveNode() {
+  #leaveNode({ begunWith = null } = {}) {
     clearTimeout(this.#backAtTwo);
     this.#backAtTwo = null;
     if (!this.#node || this.#isForNode) return;
-    for (const id of this.#room.members.keys()) if (id !== this.#self && !this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
+    for (const id of this.#room.members.keys()) {
+      if (id === this.#self) continue;
+      if (!this.#peers.has(id)) this.#startPeer(id, this.#linkOf(id));
+      else if (id !== begunWith && !this.#isGoingBack && this.#mayBeOneSided(id)) this.#startAnewWith(id);
+    }
+    this.#isGoingBack = true;
     const node = this.#node;
     const until = Date.now() + RECOVERY_LIMIT_MS;
     this.#beginHandOver();
@@ -2104,10 +2116,17 @@ export class Roost extends EventTarget {
       this.#changed();
       if (isOver.includes(false) && Date.now() < until) return void setTimeout(look, 100);
       this.#node = null;
+      this.#isGoingBack = false;
       node.close();
       this.#changed();
     };
     look();
+  }
+
+  /** A straight way from before the room grew: the other end may have closed its side when the third left, for it was carried already. */
+  #mayBeOneSided(id) {
+    const peer = this.#peers.get(id);
+    return this.#carriedHere.has(id) || this.#carriedThere.has(id) || peer.isClosedThere || peer.state !== "connected";
   }
 
   /** What comes straight from this member can be heard, and seen if there is a picture. */
@@ -2214,13 +2233,16 @@ export class Roost extends EventTarget {
   /** After a reload: the connections died with the page, and the others are asked to start them anew. */
   #startAnew() {
     for (const id of this.#room.members.keys()) {
-      if (id === this.#self) continue;
-      // Later than any name before it: names grow with the clock.
-      const link = `${Date.now().toString(36).padStart(10, "0")}-${randomText(6)}`;
-      this.#say(id, "restart", { link });
-      this.#startPeer(id, link);
+      if (id !== this.#self) this.#startAnewWith(id);
     }
     this.#changed();
+  }
+
+  #startAnewWith(id) {
+    // Later than any name before it: names grow with the clock.
+    const link = `${Date.now().toString(36).padStart(10, "0")}-${randomText(6)}`;
+    this.#say(id, "restart", { link });
+    this.#startPeer(id, link);
   }
 
   #configuration() {
@@ -2347,6 +2369,7 @@ export class Roost extends EventTarget {
   #closePeers() {
     this.#node?.close();
     this.#node = null;
+    this.#isGoingBack = false;
     clearTimeout(this.#backAtTwo);
     this.#backAtTwo = null;
     for (const peer of this.#peers.values()) peer.close();
