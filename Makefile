@@ -23,7 +23,7 @@ run: packages build ## installs what is missing, builds, and starts everything; 
 
 build: ## builds all programs
 	@deploy/install swift
-	@echo "Building; the first time compiles all packages (about 8 minutes on 2 cores), later only what changed."
+	@echo "Building; the first time compiles all packages (8 to 10 minutes on 2 cores), later only what changed."
 	@$(SWIFT_BUILD)
 
 test: test-packages lint build fresh without-browsers with-browsers ## everything that must pass

@@ -27,7 +27,7 @@ final class LoopbackSocket: LoopbackWay {
 
     func send(_ bytes: RawSpan, to endpoint: Endpoint) {
         unsafe bytes.withUnsafeBytes { bytes in
-            SocketAddress(endpoint).withPointer { address, length in
+            unsafe SocketAddress(endpoint).withPointer { address, length in
                 _ = unsafe sendto(descriptor, bytes.baseAddress, bytes.count, 0, address, length)
             }
         }
@@ -87,7 +87,7 @@ final class LoopbackStream: LoopbackWay {
     private func connect(_ endpoint: Endpoint) {
         remote = endpoint
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        SocketAddress(endpoint).withPointer { address, length in
+        unsafe SocketAddress(endpoint).withPointer { address, length in
             _ = unsafe Glibc.connect(descriptor, address, length)
         }
     }
