@@ -1,6 +1,7 @@
 /** The lobby: who is here, how the last call ended, and a look at oneself before calling. */
 
 import { avatar, byId, icon, make, setIcon, setLabel, setText, show } from "./dom.js";
+import { Meter } from "./meter.js";
 import { endedText, mediaText, missedText, words } from "./words.js";
 
 /** From this many people on, searching is quicker than looking. */
@@ -158,8 +159,7 @@ export class Lobby {
   stopChecking({ keepOpen = false } = {}) {
     if (!this.#checking) return;
     this.#checking = false;
-    clearInterval(this.#meter?.timer);
-    this.#meter?.context.close();
+    this.#meter?.stop();
     this.#meter = null;
     byId("preview-video").srcObject = null;
     if (!keepOpen && !this.#roost.currentCall) this.#roost.local.close();
@@ -168,17 +168,7 @@ export class Lobby {
 
   #measure() {
     const { track } = this.#roost.local.audio;
-    if (!track || this.#meter) return;
-    const context = new AudioContext();
-    const analyser = context.createAnalyser();
-    analyser.fftSize = 512;
-    context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    const timer = setInterval(() => {
-      analyser.getFloatTimeDomainData(samples);
-      byId("preview-meter").value = Math.min(1, 3 * Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length));
-    }, 100);
-    this.#meter = { context, timer };
+    if (track && !this.#meter) this.#meter = new Meter(track, byId("preview-meter"));
   }
 
   #renderCheck() {

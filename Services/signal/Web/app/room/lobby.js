@@ -1,6 +1,7 @@
 /** Before the room: a look at oneself, a name, and the door. One may go in without camera and microphone. */
 
 import { byId, setIcon, setLabel, setText, show } from "../dom.js";
+import { Meter } from "../meter.js";
 import { mediaText, words } from "../words.js";
 
 export class Lobby {
@@ -110,20 +111,7 @@ export class Lobby {
 
   #measure(track) {
     if (this.#meter?.track === track) return;
-    clearInterval(this.#meter?.timer);
-    this.#meter?.context.close();
-    this.#meter = null;
-    if (!track) return;
-    const context = new AudioContext();
-    const analyser = context.createAnalyser();
-    analyser.fftSize = 512;
-    context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    const timer = setInterval(() => {
-      if (context.state === "suspended") context.resume().catch(() => {});
-      analyser.getFloatTimeDomainData(samples);
-      byId("preview-meter").value = Math.min(1, 3 * Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length));
-    }, 100);
-    this.#meter = { track, context, timer };
+    this.#meter?.stop();
+    this.#meter = track && new Meter(track, byId("preview-meter"));
   }
 }
