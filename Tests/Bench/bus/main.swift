@@ -18,6 +18,8 @@ let payload = Blob.with { $0.value = Data(repeating: 7, count: 64) }
 switch CommandLine.arguments.dropFirst().first {
 case "serve": try await serve(CommandLine.arguments[2])
 case "echo": try echoRaw(CommandLine.arguments[2])
+case "ping": print(try pingRaw(CommandLine.arguments[2]))
+case "call": print(try await callAlone(CommandLine.arguments[2]))
 default: try await measure()
 }
 
