@@ -60,15 +60,8 @@ sanitize: ## tests under AddressSanitizer, then ThreadSanitizer; fails on any re
 	@deploy/install swift
 	@Tests/Sanitize/run
 
-# Each of the three leaves a core idle most of the time: together they take minutes less than one after the other.
-without-browsers: build $(VENV)/ready
-	@mkdir -p .build-fuzz
-	@Tests/Fuzz/run >.build-fuzz/fuzz.log 2>&1 & fuzz=$$!; \
-	$(SWIFT_TEST) >.build-fuzz/unit.log 2>&1 & unit=$$!; \
-	$(VENV)/bin/python -m pytest Tests -m "not browser"; system=$$?; \
-	wait $$unit; unit=$$?; cat .build-fuzz/unit.log; \
-	wait $$fuzz; fuzz=$$?; cat .build-fuzz/fuzz.log; \
-	[ $$system -eq 0 ] && [ $$unit -eq 0 ] && [ $$fuzz -eq 0 ]
+without-browsers: build $(VENV)/ready ## the system tests that need no browser, the Swift tests and fuzzing, at once
+	@Tests/without-browsers $(SWIFT_TEST)
 
 with-browsers: build $(VENV)/ready
 	@$(VENV)/bin/python -m pytest Tests -m browser

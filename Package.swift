@@ -85,7 +85,7 @@ let package = Package(
 
         // Shared: a module may import only modules in rows above its own.
         shared("Time"),
-        shared("Bytes"),
+        shared("Bytes", ["COpenSSL"]),
         shared("Addresses"),
         shared("CongestionControl", ["Time"]),
         shared("STUN", ["Bytes", "Addresses", "COpenSSL"]),

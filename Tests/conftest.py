@@ -10,6 +10,7 @@ from browsers import Tab
 from chromium import Chromium
 from cluster import Cluster
 from firefox import Firefox
+from namespaces import Internet, internet
 from rooms import enter
 from wire import Wire
 
@@ -46,6 +47,13 @@ def cluster(signals: int) -> Iterator[Cluster | Elsewhere]:
         yield Elsewhere()
         return
     with Cluster(signals=signals) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[Internet]:
+    """A network of the module's own, with homes behind routers; see `homes`."""
+    with internet() as made:
         yield made
 
 

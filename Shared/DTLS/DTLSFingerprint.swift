@@ -1,3 +1,4 @@
+internal import Bytes
 internal import COpenSSL
 
 /// A hash of a certificate, as `a=fingerprint` states it (RFC 8122 §5).
@@ -49,7 +50,7 @@ public struct DTLSFingerprint: Hashable, Sendable {
     /// Whether the certificate has this hash. In constant time.
     func isOf(_ certificate: OpaquePointer) -> Bool {
         guard let actual = unsafe DTLSFingerprint(algorithm, of: certificate) else { return false }
-        return unsafe CRYPTO_memcmp(actual.bytes, bytes, bytes.count) == 0
+        return actual.bytes.span.raw.hasSameBytes(inConstantTimeAs: bytes.span.raw)
     }
 }
 

@@ -64,11 +64,7 @@ extension STUNMessage {
         guard length == kind.byteCount else { return false }
         let mac = Digest.hmac(kind, key, over: bytes, first: offset, endingAt: offset + 4 + length)
         let stated = bytes.extracting((offset + 4)..<(offset + 4 + length))
-        return unsafe stated.withUnsafeBytes { stated in
-            unsafe mac.span.raw.withUnsafeBytes { computed in
-                unsafe CRYPTO_memcmp(stated.baseAddress, computed.baseAddress, length) == 0
-            }
-        }
+        return stated.hasSameBytes(inConstantTimeAs: mac.span.raw.extracting(..<length))
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Bytes
 internal import COpenSSL
 public import Time
 
@@ -106,10 +107,7 @@ public struct TimeLimitedCredential: Equatable, Sendable {
         for secret in secrets {
             let computed = passwordBytes(of: username, secret)
             // The length is no secret: it is always 28.
-            if stated.count == computed.count {
-                let difference = unsafe CRYPTO_memcmp(stated, computed, computed.count)
-                fits = difference == 0 || fits
-            }
+            fits = stated.span.raw.hasSameBytes(inConstantTimeAs: computed.span.raw) || fits
         }
         guard fits else { throw .wrongPassword }
         return parts

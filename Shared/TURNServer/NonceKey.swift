@@ -98,12 +98,7 @@ struct Nonce {
         guard stated.byteCount == byteCount, let features = decode(stated, at: 9), let stamp = decode(stated, at: 13)
         else { return nil }
         let computed = Nonce(features, stamp, flow, key).text
-        let difference = unsafe stated.withUnsafeBytes { stated in
-            unsafe computed.span.withUnsafeBufferPointer { computed in
-                unsafe CRYPTO_memcmp(stated.baseAddress, computed.baseAddress, byteCount)
-            }
-        }
-        guard difference == 0 else { return nil }
+        guard stated.hasSameBytes(inConstantTimeAs: computed.span.raw) else { return nil }
         let old = (Nonce.stamp(time) &+ skewSteps &- stamp) & 0xff_ffff
         guard Int64(old) <= Int64(skewSteps) + age.milliseconds / 1_000 / step else { return nil }
         return SecurityFeatures(rawValue: features)

@@ -158,7 +158,10 @@ private func benchServer(_ path: String) throws -> Process {
     @Test func `a peer process that is frozen is found dead within the limit`() async throws {
         let path = freshPath()
         let peer = try benchServer(path)
-        defer { kill(peer.processIdentifier, SIGKILL) }
+        defer {
+            kill(peer.processIdentifier, SIGKILL)
+            try? FileManager.default.removeItem(atPath: path)
+        }
         var limits = WireLimits()
         limits.keepaliveIdle = .milliseconds(200)
         limits.keepaliveTimeout = .milliseconds(800)
@@ -195,7 +198,10 @@ private func benchServer(_ path: String) throws -> Process {
     {
         let path = freshPath()
         let peer = try benchServer(path)
-        defer { kill(peer.processIdentifier, SIGKILL) }
+        defer {
+            kill(peer.processIdentifier, SIGKILL)
+            try? FileManager.default.removeItem(atPath: path)
+        }
         let clients = (0..<12).map { _ in BusClient(addresses: [.unix(path: path)], logger: logger) }
         let first = Task { try await clients[0].run() }
         let patient = CallOptions(timeout: .seconds(20))

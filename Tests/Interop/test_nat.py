@@ -5,21 +5,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from check import cells, gather, open_check, servers
 from calls import call, hears, sees_picture
-from chromium import Chromium
-from cluster import Cluster
-from firefox import Firefox
-from namespaces import Inside, Internet, Namespace, internet, missing
+from check import cells, gather, open_check, servers
+from homes import marks, roost_at, sign_in, tab_at
+from namespaces import Inside, Namespace
 
-reason = missing()
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(reason is not None, reason=reason or ""), pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Internet]:
-    with internet() as made:
-        yield made
+pytestmark = marks
 
 
 @pytest.fixture(scope="module")
@@ -30,30 +21,16 @@ def symmetric(net) -> tuple[Namespace, Namespace]:
 
 @pytest.fixture(scope="module")
 def url(net) -> Iterator[str]:
-    """A Roost on the public network; two turn servers, for one STUN server alone cannot tell what kind of NAT there is."""
-    with net.public:
-        cluster = Cluster(turns=2)
-    try:
-        with net.public:
-            cluster.start()
-        yield f"https://{net.SERVER}:{cluster.https_port}"
-    finally:
-        with net.public:
-            cluster.stop()
+    """Two turn servers, for one STUN server alone cannot tell what kind of NAT there is."""
+    with roost_at(net, turns=2) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def at_home(net) -> Iterator:
-    """`at_home("firefox", home)` is a browser's page in a home. It ends before the homes do."""
+    """`at_home("firefox", home)` is a browser's page in a home."""
     with ExitStack() as stack:
-
-        def start(kind: str, home: Namespace) -> Inside:
-            with home:
-                browser = {"chromium": Chromium, "firefox": Firefox}[kind]()
-            stack.callback(Inside(browser, home).quit)
-            return Inside(browser.tab, home)
-
-        yield start
+        yield lambda kind, home: stack.enter_context(tab_at(home, kind))
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +63,6 @@ def test_a_nat_that_keeps_ports_is_good_for_direct_calls(at_home, net, url):
     tab = open_check(at_home("chromium", net.home("masquerade")), url)
     codes = gather(tab)
     assert "nat-independent" in codes, tab.describe()
-
-
-def sign_in(tab: Inside, name: str, url: str) -> None:
-    tab.name = name
-    tab.open(f"{url}/?name={name}&signin=1")
-    tab.report_where(lambda r: r["state"] == "signed-in", f"{name} is signed in")
 
 
 def see_and_hear_by_relay(*tabs: Inside) -> None:

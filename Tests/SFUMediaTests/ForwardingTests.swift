@@ -138,17 +138,7 @@ struct ForwardingTests {
             let room = MediaRoom(room: "blue", epoch: 1)
             var ann = try await Participant.join("ann", in: room, of: media)
             var bob = try await Participant.join("bob", in: room, of: media)
-            for turn in 0..<400 {
-                ann.turn()
-                bob.turn()
-                if turn % 4 == 0 {
-                    ann.send(video: false, count: 80)
-                    ann.send(video: true, count: 900)
-                    bob.send(video: false, count: 81)
-                    bob.send(video: true, count: 901)
-                }
-                try await Task.sleep(for: .milliseconds(5))
-            }
+            _ = try await exchange(&ann, &bob, turns: 400)
             let ended = ann.ended
             #expect(ended == nil)
             let areConnected = ann.client.isConnected && bob.client.isConnected

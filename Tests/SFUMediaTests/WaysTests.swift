@@ -10,25 +10,6 @@ extension ForwardingTests {
     private static let room = MediaRoom(room: "blue", epoch: 1)
     private static let v4 = Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0)
 
-    /// Sends sound and pictures both ways for so many turns of 5 ms; returns how many packets each received.
-    private func exchange(
-        _ one: inout Participant, _ other: inout Participant, turns: Int
-    ) async throws -> (one: Int, other: Int) {
-        let before = (one.sizes.count, other.sizes.count)
-        for turn in 0..<turns {
-            one.turn()
-            other.turn()
-            if turn % 4 == 0 {
-                one.send(video: false, count: 80)
-                one.send(video: true, count: 900)
-                other.send(video: false, count: 81)
-                other.send(video: true, count: 901)
-            }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        return (one.sizes.count - before.0, other.sizes.count - before.1)
-    }
-
     @Test func `who knows only TCP sees and hears who comes by UDP`() async throws {
         try await withNode { media in
             var ann = try await Participant.join("ann", in: Self.room, of: media, over: .tcp)

@@ -5,8 +5,10 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
-/// How a service ends, each in a process of its own.
-@Suite struct EndingTests {
+/// How a service ends, each in a process of its own. One at a time: each test takes the run folders away after it.
+@Suite(.serialized) final class EndingTests {
+    deinit { try? FileManager.default.removeItem(at: runFolders(of: getpid())) }
+
     @Test func `a part that hangs does not keep the process beyond the drain's deadline`() async throws {
         let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
             await runService { _ in [Ender(), Deaf()] }
@@ -58,9 +60,14 @@ import Testing
     }
 }
 
-/// A service with a short drain, whose run folder goes away with the machine's temporary files.
+/// Where the services have their run folders that a process of tests started.
+private func runFolders(of tests: pid_t) -> URL {
+    FileManager.default.temporaryDirectory.appending(path: "end-\(tests)")
+}
+
+/// A service with a short drain, in a process that the tests started.
 private func runService(body: @escaping @Sendable (ServiceContext) async throws -> [any Service]) async -> Never {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("end-\(UUID().uuidString)").path
+    let folder = runFolders(of: getppid()).appending(path: "\(getpid())").path
     await ServiceMain.run(
         kind: "test", summary: "ends", arguments: ["--run-dir", folder, "--drain-timeout", "200ms"], body: body)
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from cluster import BUILD, free_ports
+from processes import end
 from waiting import wait_until
 
 REALM = "roost.test"
@@ -69,13 +70,7 @@ class TurnServer:
         self.stop()
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(6)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end(self.process, 6)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property

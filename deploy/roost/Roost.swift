@@ -49,8 +49,7 @@ struct Ready: ParsableCommand {
         abstract: "Asks a service on this host whether it is ready; ends with 1 and the reason if not.")
 
     @Argument(help: "The service's id; ROOST_ID unless given.") var id: String?
-    @Option(help: "The service's run folder; ROOST_RUN_DIR unless given, else .run, else /run/roost.") var runDir:
-        String?
+    @Option(help: "Its run folder; else ROOST_RUN_DIR, .run or /run/roost.") var runDir: String?
 
     func run() throws {
         guard let id = id ?? environmentValue("ROOST_ID") else {

@@ -153,15 +153,15 @@ struct Supervisor {
                 children[index].due = done + Self.probeInterval
                 if done - children[index].startedAt >= Child.goodLife { children[index].failures = 0 }
             case .notReady(let reason):
+                children[index].due = done + Self.startProbeInterval
+                guard children[index].wasReady else {
+                    children[index].state = .starting
+                    remindOfSlowStart(children[index], reason, done)
+                    break
+                }
                 let since = children[index].silentSince ?? done
                 children[index].silentSince = since
-                if !children[index].wasReady {
-                    children[index].state = .starting
-                } else if done - since >= Self.silencePatience {
-                    children[index].state = .notReady(reason: reason)
-                }
-                children[index].due = done + Self.startProbeInterval
-                if !children[index].wasReady { remindOfSlowStart(children[index], reason, done) }
+                if done - since >= Self.silencePatience { children[index].state = .notReady(reason: reason) }
             }
             if before.name != children[index].state.name { show(children[index]) }
         }

@@ -160,11 +160,14 @@ export class RoomMedia {
     return this.state === "connected" && Boolean(this.#members.get(id)?.stream?.getAudioTracks().length);
   }
 
-  /** The node carries this member: its sound has a slot, and its picture was decoded, if there is one that is shown here. */
-  carries(id, { video, screen }) {
+  /** The node carries this member: its sound comes, if it speaks, and its picture was decoded and goes on, if one is shown here. */
+  carries(id, { audio, video, screen }) {
     const { sample } = this.#members.get(id) ?? {};
-    const isMissing = (source, track) => this.#isViewed(id, source) && !this.#paused.has(`${id}/${source}`) && !track?.framesDecoded;
-    return this.hears(id) && !(video && isMissing("camera", sample?.video)) && !(screen && isMissing("screen", sample?.screen));
+    const isShown = (source) => this.#isViewed(id, source) && !this.#paused.has(`${id}/${source}`);
+    if (!this.hears(id) || (audio && !sample?.audio.packets)) return false;
+    if (video && isShown("camera") && !(sample?.video.framesDecoded && sample.video.flowing)) return false;
+    // A screen that does not change sends nothing.
+    return !(screen && isShown("screen") && !sample?.screen?.framesDecoded);
   }
 
   /** Until the page says what it shows, all counts as shown. */

@@ -1190,7 +1190,7 @@ export class Roost extends EventTarget {
         // While a call grows into a room, whoever the node does not carry yet is still heard and seen directly.
         // On the way back it is the other way round; until that begins, a straight way that is left may have ended at its other end.
         const isStraight = peer && this.#isGoingBack && this.#carriesStraight(peer, member);
-        if (this.#node && !isStraight && (!peer || this.#node.carries(member.member, member.media))) {
+        if (this.#node && !isStraight && (!peer || this.#isCarried(member))) {
           return { ...member, hand, straight: false, ...this.#node.member(member.member, member.media) };
         }
         return {
@@ -2046,7 +2046,7 @@ export class Roost extends EventTarget {
       const isLate = stands !== null && performance.now() - Math.max(stands, this.#handOverSince) > HAND_OVER_LIMIT_MS;
       for (const [id, peer] of this.#peers) {
         const member = this.#room.members.get(id);
-        if (member && !this.#node.carries(id, member.media) && !(isLate && this.#node.hears(id))) continue;
+        if (member && !this.#isCarried(member) && !(isLate && this.#node.hears(id))) continue;
         if (member && !this.#isHandedOver(id) && !isLate) continue;
         peer.close();
         this.#peers.delete(id);
@@ -2055,6 +2055,11 @@ export class Roost extends EventTarget {
     } else if (this.#node && !this.#backAtTwo) {
       this.#backAtTwo = setTimeout(() => this.#leaveNode(), this.#room.topology === "auto" ? BACK_AT_TWO_MS : 0);
     }
+  }
+
+  /** The node carries this member, and did so from when that was told: a pause of its picture does not bring the old way back. */
+  #isCarried({ member: id, media }) {
+    return this.#node.carries(id, media) || (!this.#isGoingBack && this.#carriedHere.has(id) && this.#node.hears(id));
   }
 
   /** The new way carries this member for us: it is told, and the old way goes on until it says the same of us and had time to show it. */

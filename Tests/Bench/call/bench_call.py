@@ -1,16 +1,16 @@
 """`make bench-call`: from the click on "call" to ringing there, and from accepting to the first decoded frame; both pages in Chromium."""
 
-import json
 import statistics
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "Tests" / "Support"))
+TESTS = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "Support"), str(TESTS / "Bench")]
 
 from calls import idle  # noqa: E402
 from chromium import Chromium  # noqa: E402
 from cluster import Cluster  # noqa: E402
+from rows import conclude  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 RUNS = 10
@@ -105,13 +105,7 @@ def main() -> int:
     print(f"{'':24}{'median':>10}{'least':>10}{'most':>10}{'limit':>10}")
     for row, values in zip(rows, (rings, frames), strict=True):
         print(f"{row['name']:24}{row['value']:>7.0f} ms{min(values):>7.0f} ms{max(values):>7.0f} ms{row['limit']:>7} ms")
-    folder = ROOT / ".bench"
-    folder.mkdir(exist_ok=True)
-    (folder / "call.json").write_text(json.dumps(rows, indent=1) + "\n")
-    over = [row["name"] for row in rows if row["value"] > row["limit"]]
-    if over:
-        print(f"over the limit: {', '.join(over)}")
-    return 1 if over else 0
+    return conclude("call", rows)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """`make bench-growing`: two people talk, a third is added and leaves, ten times: how long the two stand for each other meanwhile."""
 
-import json
 import statistics
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "Tests" / "Support"))
+TESTS = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "Support"), str(TESTS / "Bench")]
 
 from browsers import Tab  # noqa: E402
 from calls import call, idle  # noqa: E402
 from chromium import Chromium  # noqa: E402
 from cluster import Cluster  # noqa: E402
+from rows import conclude  # noqa: E402
 from standstill import forget, member_id, speak_evenly, stood, watch  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
@@ -153,13 +153,7 @@ def main() -> int:
         print(
             f"{row['name']:46}{row['value']:>6.0f} ms{row['median']:>6.0f} ms{row['baseline']:>8.0f} ms{row['limit']:>5} ms{row['within']:>6}/{row['runs']}"
         )
-    folder = ROOT / ".bench"
-    folder.mkdir(exist_ok=True)
-    (folder / "growing.json").write_text(json.dumps(rows, indent=1) + "\n")
-    over = [row["name"] for row in rows if row["value"] > row["limit"]]
-    if over:
-        print(f"over the limit: {', '.join(over)}")
-    return 1 if over else 0
+    return conclude("growing", rows)
 
 
 if __name__ == "__main__":

@@ -93,15 +93,17 @@ def compare(title: str, traffic: Traffic, gso: bool, limit: float, node: Node) -
     room = Room(node, ours, MEMBERS, audio=sound, video=not sound, audio_slots=8 if sound else 0, video_slots=0 if sound else 9)
     yardstick = Yardstick(bare, MEMBERS, traffic.receivers, gso=gso)
     contestants = {"ours": (room, node.pid), "bare": (yardstick, yardstick.pid)}
+    costs: dict[str, list[float]] = {}
     faults: list[str] = []
-    if reason := missing():
-        print(f"  without Janus: {reason}")
-    else:
-        others = Load(own_address())
-        janus = JanusRoom(others, MEMBERS, traffic.receivers, sound=sound)
-        contestants["janus"] = (janus, janus.pid)
-    costs: dict[str, list[float]] = {name: [] for name in contestants}
+    others, janus = None, None
     try:
+        if reason := missing():
+            print(f"  without Janus: {reason}")
+        else:
+            others = Load(own_address())
+            janus = JanusRoom(others, MEMBERS, traffic.receivers, sound=sound)
+            contestants["janus"] = (janus, janus.pid)
+        costs |= {name: [] for name in contestants}
         for _ in range(ROUNDS):
             for name, (contestant, pid) in contestants.items():
                 for _ in range(TRIES):
@@ -119,8 +121,9 @@ def compare(title: str, traffic: Traffic, gso: bool, limit: float, node: Node) -
         yardstick.end()
         ours.stop()
         bare.stop()
-        if "janus" in contestants:
+        if janus:
             janus.end()
+        if others:
             others.stop()
     medians = {name: statistics.median(runs) if runs else None for name, runs in costs.items()}
     lines = []

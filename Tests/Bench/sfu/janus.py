@@ -17,7 +17,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from load_client import SERVER_CORE, Load, alone_on, free_port, wait_until
+from load_client import SERVER_CORE, Load, alone_on, end, free_port, wait_until
 
 JANUS = shutil.which("janus")
 
@@ -191,10 +191,5 @@ class JanusRoom:
             session.live()
 
     def end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -14,6 +14,7 @@ for folder in ("Tests/Support", "Tests/Bench/turn"):
 
 from cluster import Cluster  # noqa: E402
 from contestants import alone_on, free_port  # noqa: E402
+from processes import end  # noqa: E402
 from waiting import wait_until  # noqa: E402
 from wire import Wire, unique  # noqa: E402
 
@@ -83,12 +84,12 @@ class Load:
         return self.count - 1
 
     def stop(self) -> None:
+        # It ends with its input.
         self.process.stdin.close()
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            end(self.process)
 
 
 class Session(Wire):
@@ -210,5 +211,4 @@ class Yardstick:
         pass
 
     def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(5)
+        end(self.process)

@@ -6,11 +6,16 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.append(str(ROOT / "Tests" / "Support"))
+
+from processes import end  # noqa: E402
+
 WORK = ROOT / ".bench" / "turn"
 BIN = Path(os.environ.get("BIN", ROOT / ".build" / "release"))
 COTURN = os.environ.get("COTURN") or shutil.which("turnserver")
@@ -128,13 +133,7 @@ class Contestant:
         raise RuntimeError(f"{self.name} does not answer at port {self.port}; see {log}")
 
     def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end(self.process, 10)
         self.process = None
 
 

@@ -84,7 +84,7 @@ export class Tile {
     setLabel(this.pinButton, pinned ? room.unpin(name) : room.pin(name));
     this.pinButton.classList.toggle("on", pinned);
     show(this.small, document.pictureInPictureEnabled === true && seen);
-    const trouble = self ? "" : state === "reconnecting" ? room.mark.lost : paused && pausedReason !== "hidden" ? room.mark[`paused-${pausedReason}`] : state !== "connected" ? room.mark.connecting : "";
+    const trouble = self ? "" : state === "reconnecting" ? room.mark.lost : paused && pausedReason !== "hidden" ? (room.mark[`paused-${pausedReason}`] ?? room.mark["paused-bandwidth"]) : state !== "connected" ? room.mark.connecting : "";
     setText(this.note, trouble);
     this.note.dataset.short = paused && state === "connected" ? room.mark.pausedShort : "…";
     show(this.note, trouble !== "");
