@@ -21,8 +21,10 @@ from waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ROOST_BUILD", ROOT / ".build" / "release"))
 
-# Below Linux's range of ephemeral ports (32768 on), so that no outgoing connection sits on one.
-PORTS = range(20000, 32000)
+# Below Linux's range of ephemeral ports (32768 on), so that no outgoing connection sits on one. Of pytest's workers, which
+# look at the same time, each has its own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(20000 + 3000 * (WORKER % 4), 23000 + 3000 * (WORKER % 4))
 
 
 def free_ports(count: int) -> int:
