@@ -8,6 +8,9 @@ extension Moderation {
         case .remove: self = .remove(try parse(request.memberID, "member_id"))
         case .lock: self = .lock
         case .unlock: self = .unlock
+        case .topology:
+            guard request.topology != .unspecified else { throw .invalid(field: "topology", why: "is missing") }
+            self = .topology(Topology(request.topology))
         case .unspecified, .UNRECOGNIZED: throw .invalid(field: "action", why: "is none that a host has")
         }
     }

@@ -283,6 +283,9 @@ extension Roost_Rooms_V1_EventsResponse {
         case .locked(let locked, let name):
             event.lock.locked = locked
             event.lock.byName = name
+        case .topology(let topology, let name):
+            event.topology.topology = topology.wire
+            event.topology.byName = name
         }
     }
 }

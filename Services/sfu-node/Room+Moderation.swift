@@ -6,6 +6,12 @@ package enum Moderation: Hashable, Sendable {
     case remove(MemberID)
     case lock
     case unlock
+    /// In a call, which has no host, any member may.
+    case topology(Topology)
+}
+
+extension Moderation {
+    fileprivate var isOfCalls: Bool { if case .topology = self { true } else { false } }
 }
 
 /// What was done in a host's name.
@@ -17,14 +23,16 @@ package struct Moderated: Hashable, Sendable {
 extension Room {
     /// Does what a host asks. A mute changes nothing here: whoever carries the media and the member itself are told.
     ///
-    /// Refused: anybody but a host, a member that is not there, removing oneself.
+    /// Refused: anybody but a host, a member that is not there, removing oneself, a mesh of more members than it holds.
     @discardableResult
     package mutating func moderate(
         _ moderation: Moderation, by host: MemberID, now: Moment
     ) throws(RoomRefusal) -> Moderated {
         try requireGoing()
         guard let stay = stays[host] else { throw .noSuchMember }
-        guard stay.member.role == .host else { throw .forbidden(why: "only a host may do that") }
+        guard stay.member.role == .host || (kind == .call && moderation.isOfCalls) else {
+            throw .forbidden(why: "only a host may do that")
+        }
         switch moderation {
         case .mute(let id): guard stays[id] != nil else { throw .noSuchMember }
         case .remove(let id):
@@ -36,6 +44,10 @@ extension Room {
             guard person != stay.member.person else {
                 throw .invalid(field: "member_id", why: "is the host's own person: leave instead")
             }
+        case .topology(let wanted):
+            guard wanted != .mesh || stays.count <= limits.meshMembers else {
+                throw .meshFull(limit: limits.meshMembers)
+            }
         case .lock, .unlock: break
         }
         guard stays[host]?.rate.take(now: now.instant) == true else { throw .tooFast }
@@ -44,6 +56,7 @@ extension Room {
         case .remove(let id): removeForGood(id, now: now)
         case .lock: setLocked(true, by: stay.member.name, now: now)
         case .unlock: setLocked(false, by: stay.member.name, now: now)
+        case .topology(let wanted): setTopology(wanted, by: stay.member.name, now: now)
         }
         return Moderated(by: stay.member.name)
     }
@@ -74,6 +87,12 @@ extension Room {
         guard !removed.contains(person) else { return }
         removed.append(person)
         if removed.count > limits.rememberedRemoved { removed.removeFirst() }
+    }
+
+    private mutating func setTopology(_ wanted: Topology, by name: String, now: Moment) {
+        guard topology != wanted else { return }
+        topology = wanted
+        emit(.topology(wanted, by: name), now: now)
     }
 
     private mutating func setLocked(_ locked: Bool, by name: String, now: Moment) {

@@ -33,7 +33,7 @@ package struct Room: Sendable {
     /// Which of its lives; a room that moved has a higher one.
     package let epoch: UInt64
     package let kind: RoomKind
-    package let topology: Topology
+    package internal(set) var topology: Topology
 
     let limits: RoomLimits
     var phase: Phase

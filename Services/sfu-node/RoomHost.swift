@@ -220,7 +220,7 @@ package actor RoomHost {
                 switch event.kind {
                 case .left(let member, _, _): vacate(output.room, epoch: output.epoch, member: member)
                 case .ended(let reason, _): finish(output, reason)
-                case .joined, .updated, .invitation, .message, .locked: break
+                case .joined, .updated, .invitation, .message, .locked, .topology: break
                 }
             case .resync:
                 guard let state = table.state(output.room) else { continue }

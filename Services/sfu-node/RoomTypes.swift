@@ -183,6 +183,7 @@ package struct RoomEvent: Hashable, Sendable {
         case message(RoomMessage)
         case ended(EndReason, by: String)
         case locked(Bool, by: String)
+        case topology(Topology, by: String)
     }
 
     /// 1, 2, 3 … in a room's life, also over its moves between nodes.

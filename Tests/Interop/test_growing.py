@@ -4,7 +4,7 @@ import pytest
 
 from calls import call
 from standstill import forget, member_id, speak_evenly, stood, watch
-from taps import connections, tap
+from taps import connections, enter_tapped, tap
 from waiting import stays_true, wait_until
 
 # What this page sends to a node has no picture.
@@ -183,3 +183,61 @@ def test_a_hidden_page_grows_too_and_who_stays_is_who_one_talks_with(person):
     ann.report_where(lambda r: r["call"]["peer"] == cem.name, "the call is with Cem now")
     cem.click("Hang up")
     ann.sees(f"{cem.name} hung up")
+
+
+def goes_straight(tab, others) -> None:
+    names = sorted(other.name for other in others)
+    tab.report_where(
+        lambda r: sorted(m["name"] for m in r["members"]) == names
+        and all(m["video"]["framesDecoded"] > 5 for m in r["members"])
+        and r["streams"]["up"] == len(names)
+        and r["streams"]["theory"]["up"] == len(names),
+        f"{tab.name} is straight with {names}",
+        40.0,
+    )
+    wait_until(lambda: connections(tab) == len(names), f"{tab.name} has no way to a node", 60.0, seen=tab.describe)
+
+
+def goes_by_the_node(tab, others) -> None:
+    names = sorted(other.name for other in others)
+    tab.report_where(
+        lambda r: sorted(m["name"] for m in r["members"]) == names
+        and all(m["video"]["framesDecoded"] > 5 for m in r["members"])
+        and r["streams"]["up"] == 1
+        and r["topology"] == "sfu",
+        f"{tab.name} is carried by the node",
+        40.0,
+    )
+    wait_until(lambda: connections(tab) == 1, f"{tab.name} has no straight way", 60.0, seen=tab.describe)
+
+
+@pytest.mark.browser
+def test_a_call_goes_onto_a_node_and_back_by_a_word(person):
+    ann, bob = (person(name, kind) for name, kind in (("Ann", "chromium calm"), ("Bob", "firefox")))
+    for tab in (ann, bob):
+        tap(tab)
+    call(ann, bob)
+    goes_straight(ann, [bob])
+    assert bob.run("return roost.setTopology('sfu').then(() => null, (error) => error.code)") is None
+    goes_by_the_node(ann, [bob])
+    goes_by_the_node(bob, [ann])
+    assert ann.run("return roost.setTopology('mesh').then(() => null, (error) => error.code)") is None
+    goes_straight(ann, [bob])
+    goes_straight(bob, [ann])
+    ann.click("Hang up")
+    bob.sees(f"{ann.name} hung up")
+
+
+@pytest.mark.browser
+def test_a_room_becomes_a_mesh_and_is_forwarded_again(browser, cluster, room):
+    ann, bob, cem = everyone = [enter_tapped(browser("chromium calm"), cluster.url(), room, name) for name in ("Ann", "Bob", "Cem")]
+    for tab in everyone:
+        goes_by_the_node(tab, [other for other in everyone if other is not tab])
+    code = "return roost.setTopology(arguments[0]).then(() => null, (error) => error.code)"
+    assert bob.run(code, "mesh") == "not-allowed"
+    assert ann.run(code, "mesh") is None
+    for tab in everyone:
+        goes_straight(tab, [other for other in everyone if other is not tab])
+    assert ann.run(code, "sfu") is None
+    for tab in everyone:
+        goes_by_the_node(tab, [other for other in everyone if other is not tab])

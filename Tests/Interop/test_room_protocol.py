@@ -88,6 +88,18 @@ def test_into_a_locked_room_comes_only_who_was_there(trio, wire):
     assert enter(dan, room)["room"]["locked"] is False
 
 
+def test_a_host_changes_the_topology_and_anybody_in_a_call(trio, wire):
+    room, (ann, _), (bob, _), (cy, _) = trio
+    assert bob.refusal("topology", room=room, topology="mesh") == "not-allowed"
+    assert ann.refusal("topology", room=room, topology="star") == "bad-request"
+    assert ann.refusal("topology", room=name(), topology="mesh") == "gone"
+    ann.ask("topology", room=room, topology="mesh")
+    for each in (ann, bob, cy):
+        changed = each.hear("event", kind="topology")
+        assert (changed["topology"], changed["by"]) == ("mesh", ann.session["name"])
+    assert enter(wire("Dan"), room)["room"]["topology"] == "mesh"
+
+
 def test_a_muted_member_is_told_by_whom(trio):
     room, (ann, _), (bob, b), (cy, _) = trio
     ann.ask("moderate", room=room, member=b, action="mute")

@@ -111,6 +111,41 @@ struct ModerationTests {
         #expect(world.hear() == ["joined bob", "unlocked ann", "joined dan"])
     }
 
+    @Test func `a host, and in a call anybody, changes the way of the media while the room goes on`() throws {
+        var world = try room()
+        #expect(
+            refusal { () throws(RoomRefusal) in try world.moderate(.topology(.sfu), by: "bob") }?.reason == "forbidden")
+        try world.moderate(.topology(.sfu), by: "ann")
+        try world.moderate(.topology(.sfu), by: "ann")
+        #expect(world.hear() == ["sfu ann"])
+        #expect(world.state()?.topology == .sfu)
+        var next = World()
+        try next.join("ann", epoch: 8, kind: .room, reassert: world.state())
+        #expect(next.state()?.topology == .sfu)
+
+        var call = World()
+        try call.join("ann")
+        try call.join("bob")
+        _ = call.hear()
+        try call.moderate(.topology(.sfu), by: "bob")
+        #expect(call.hear() == ["sfu bob"])
+        #expect(refusal { () throws(RoomRefusal) in try call.moderate(.lock, by: "bob") }?.reason == "forbidden")
+        #expect(
+            refusal { () throws(RoomRefusal) in try call.moderate(.topology(.mesh), by: "eve") } == .noSuchMember)
+    }
+
+    @Test func `a mesh is made of no more members than it holds`() throws {
+        var world = World()
+        for number in 0..<7 { try world.join("p\(number)", kind: .room) }
+        _ = world.hear()
+        #expect(
+            refusal { () throws(RoomRefusal) in try world.moderate(.topology(.mesh), by: "p0") } == .meshFull(limit: 6))
+        world.leave("p6")
+        try world.moderate(.topology(.mesh), by: "p0")
+        #expect(world.hear() == ["left p6 hungUp", "mesh p0"])
+        #expect(refusal { () throws(RoomRefusal) in try world.join("p6", kind: .room) } == .meshFull(limit: 6))
+    }
+
     @Test func `lock, removals and chat outlive the node`() throws {
         var world = try room()
         try world.send("1", from: "bob", body: [0x31])

@@ -87,8 +87,11 @@ struct RandomRoomTests {
                 case 10: try world.read(room: room, signal: signal, after: UInt64.random(in: 0...30, using: &random))
                 case 12:
                     try world.moderate(
-                        [.mute(id("m-" + other)), .remove(id("m-" + other)), .lock, .unlock, .unlock]
-                            .randomElement(using: &random) ?? .lock,
+                        [
+                            .mute(id("m-" + other)), .remove(id("m-" + other)), .lock, .unlock, .unlock,
+                            .topology(.sfu),
+                            .topology(.mesh),
+                        ].randomElement(using: &random) ?? .lock,
                         by: name, room: room)
                 case 11: world.unread(room: room, signal: signal, epoch: world.state(room)?.epoch ?? 0)
                 default: world.pass(.milliseconds(Int64.random(in: 0...9_000, using: &random)))

@@ -124,6 +124,7 @@ struct World {
         case .invitation(let invitation): "\(invitation.state) \(invitation.name)"
         case .message(let message): "message \(message.id)"
         case .locked(let locked, let name): "\(locked ? "locked" : "unlocked") \(name)"
+        case .topology(let topology, let name): "\(topology) \(name)"
         case .ended(let reason, let name): "ended \(reason)\(name.isEmpty ? "" : " " + name)"
         }
     }

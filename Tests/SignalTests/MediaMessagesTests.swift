@@ -51,6 +51,8 @@ private func text(_ bytes: [UInt8]?) -> String { String(decoding: bytes ?? [], a
     #expect(remove == .moderate(room: "blue", member: "m-1", action: .remove))
     let lock = try request(#"{"type":"moderate","id":6,"room":"blue","member":null,"action":"lock"}"#)
     #expect(lock == .moderate(room: "blue", member: nil, action: .lock))
+    let topology = try request(#"{"type":"topology","id":6,"room":"blue","topology":"mesh"}"#)
+    #expect(topology == .topology(room: "blue", topology: "mesh"))
     for type in ["hand", "reaction", "chat"] {
         let send = try request(
             #"{"type":"send","id":7,"room":"blue","to":null,"message":{"type":"\#(type)","body":{"up":true}}}"#)
@@ -68,7 +70,8 @@ private func text(_ bytes: [UInt8]?) -> String { String(decoding: bytes ?? [], a
     #"{"type":"view","id":1,"room":"b","tiles":[{"member":"m","source":"microphone","width":1,"height":1}]}"#,
     #"{"type":"view","id":1,"room":"b","tiles":[{"member":"m","source":"camera","width":1.5,"height":1}]}"#,
     #"{"type":"moderate","id":1,"room":"b","action":"promote"}"#,
-    #"{"type":"moderate","id":1,"room":"b","action":"mute"}"#,
+    #"{"type":"moderate","id":1,"room":"b","action":"mute"}"#, #"{"type":"topology","id":1,"room":"b"}"#,
+    #"{"type":"topology","id":1,"room":"b","topology":"star"}"#,
     #"{"type":"send","id":1,"room":"b","message":{"type":"joke"}}"#,
 ])
 func `a request about media with a wrong field is refused`(text: String) {
@@ -190,6 +193,11 @@ func `a request about media with a wrong field is refused`(text: String) {
     #expect(
         text(RoomTexts.eventMessage(event, room: "blue"))
             == #"{"type":"event","room":"blue","n":3,"at":0,"kind":"locked","locked":true,"by":"Ann"}"#)
+    event.topology.topology = .sfu
+    event.topology.byName = "Bob"
+    #expect(
+        text(RoomTexts.eventMessage(event, room: "blue"))
+            == #"{"type":"event","room":"blue","n":3,"at":0,"kind":"topology","topology":"sfu","by":"Bob"}"#)
 }
 
 @Test func `a replica keeps what a new node must know: chat, lock, who was removed`() {
@@ -226,6 +234,8 @@ func `a request about media with a wrong field is refused`(text: String) {
     for number in 0..<20 { say("b\(number)", bytes: 30_000) }
     #expect(replica.state.chat.reduce(0) { $0 + $1.body.count } <= RoomReplica.chatByteLimit)
     next { $0.lock.locked = true }
+    next { $0.topology.topology = .mesh }
+    #expect(replica.state.topology == .mesh)
     next {
         $0.left.memberID = "m-1"
         $0.left.reason = .removed

@@ -102,6 +102,19 @@ extension Door {
         return Answers.ok(id)
     }
 
+    /// `topology`.
+    func setTopology(_ session: Session, _ id: UInt64, room: String, topology: String) async throws -> [UInt8] {
+        var request = Roost_Rooms_V1_ModerateRequest()
+        request.room = room
+        request.byMemberID = try stay(session, room).member
+        request.action = .topology
+        request.topology = RoomTexts.topology(topology)
+        _ = try await onNode(room) { [request] client throws(BusStatus) in
+            try await client.moderate(request, options: Self.reportFor)
+        }
+        return Answers.ok(id)
+    }
+
     private func stay(_ session: Session, _ room: String) throws -> Stay {
         guard let stay = session.stays[room] else { throw RequestError(.gone, "You are not in this room.") }
         return stay

@@ -162,6 +162,8 @@ actor Door {
         case .view(let room, let tiles): return try await view(session, id, room: room, tiles: tiles)
         case .moderate(let room, let member, let action):
             return try await moderate(session, id, room: room, member: member, action: action)
+        case .topology(let room, let topology):
+            return try await setTopology(session, id, room: room, topology: topology)
         }
     }
 

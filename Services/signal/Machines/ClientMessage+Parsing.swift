@@ -37,7 +37,7 @@ extension ClientMessage {
 
     private static let types: Set = [
         "hello", "resume", "ping", "sign-out", "ice-servers", "call", "join", "answer", "leave", "update", "send",
-        "offer", "answered", "publish", "view", "moderate",
+        "offer", "answered", "publish", "view", "moderate", "topology",
     ]
 
     /// What members say to each other.
@@ -71,6 +71,13 @@ extension ClientMessage {
         return positions
     }
 
+    private static func topologyName(_ json: JSONValue) throws(RequestError) -> String {
+        guard let text = json["topology"]?.string, ["auto", "mesh", "sfu"].contains(text) else {
+            throw .bad("topology: auto, mesh or sfu.")
+        }
+        return text
+    }
+
     private static func request(type: String, _ json: JSONValue) throws(RequestError) -> ClientRequest {
         switch type {
         case "call":
@@ -84,8 +91,7 @@ extension ClientMessage {
         case "join":
             let kind = json["kind"]?.string ?? "room"
             guard kind == "call" || kind == "room" else { throw .bad("kind: call or room.") }
-            let topology = json["topology"]?.string ?? "auto"
-            guard ["auto", "mesh", "sfu"].contains(topology) else { throw .bad("topology: auto, mesh or sfu.") }
+            let topology = try json["topology"] == nil ? "auto" : topologyName(json)
             return .join(room: try json.room(), media: json.media(), isCall: kind == "call", topology: topology)
         case "answer":
             let state = json["state"]?.string
@@ -109,6 +115,7 @@ extension ClientMessage {
         case "publish": return try publish(json)
         case "view": return try view(json)
         case "moderate": return try moderate(json)
+        case "topology": return .topology(room: try json.room(), topology: try topologyName(json))
         case "ice-servers": return .iceServers
         default: return .signOut
         }

@@ -83,6 +83,7 @@ package enum ClientRequest: Hashable, Sendable {
     case publish(room: String, tracks: [TrackReport])
     case view(room: String, tiles: [TileReport])
     case moderate(room: String, member: String?, action: HostAction)
+    case topology(room: String, topology: String)
 
     /// The room it is about: requests of one room are done in their order.
     package var room: String? {
@@ -90,7 +91,7 @@ package enum ClientRequest: Hashable, Sendable {
         case .signOut, .iceServers: nil
         case .call(let room, _, _, _), .join(let room, _, _, _), .answer(let room, _), .leave(let room),
             .update(let room, _), .send(let room, _, _, _), .offer(let room, _, _), .answered(let room, _),
-            .publish(let room, _), .view(let room, _), .moderate(let room, _, _):
+            .publish(let room, _), .view(let room, _), .moderate(let room, _, _), .topology(let room, _):
             room
         }
     }
@@ -111,6 +112,7 @@ package enum ClientRequest: Hashable, Sendable {
         case .publish: "publish"
         case .view: "view"
         case .moderate: "moderate"
+        case .topology: "topology"
         }
     }
 }

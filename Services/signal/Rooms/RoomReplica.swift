@@ -67,6 +67,7 @@ package struct RoomReplica: Sendable {
             if !isNews { event.kind = nil }
             if isNews { keep(message, of: event) }
         case .lock(let lock): state.locked = lock.locked
+        case .topology(let change): state.topology = change.topology
         case nil: break
         }
         history.append(event)

@@ -82,6 +82,10 @@ package enum RoomTexts {
                 writer.field("kind", "locked")
                 writer.field("locked", lock.locked)
                 writer.field("by", lock.byName)
+            case .topology(let change):
+                writer.field("kind", "topology")
+                writer.field("topology", text(change.topology))
+                writer.field("by", change.byName)
             }
         }
     }

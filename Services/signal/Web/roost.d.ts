@@ -456,8 +456,8 @@ export class Roost extends EventTarget {
   moderate(action: "mute" | "remove" | "lock" | "unlock", member?: string | null): Promise<void>;
   /** What the page shows now, most important first: members not in it send no picture here. Cheap to call often. */
   view(tiles: ViewedTile[]): void;
-  /** For rooms that this page makes from now on. Throws RoostError `not-allowed` in a room of another topology. */
-  setTopology(name: Topology): void;
+  /** Of the call or room that goes on (in a room for hosts), else of rooms made from now on. Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`. */
+  setTopology(name: Topology): Promise<void>;
 
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;

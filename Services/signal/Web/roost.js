@@ -1456,13 +1456,15 @@ export class Roost extends EventTarget {
   }
 
   /**
-   * Which way the media of rooms takes that this page makes from now on: "sfu" (a node forwards), "mesh" (straight, up to six)
-   * or "auto". A room keeps what it was made with: in one of another topology this throws `not-allowed`.
+   * Which way media takes: "sfu" (a node forwards), "mesh" (straight, up to six) or "auto" (straight for two). In a call, and for
+   * hosts in a room, that of the call or room, whose media goes over while it goes on; elsewhere that of rooms this page makes.
+   * Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`.
    */
-  setTopology(name) {
+  async setTopology(name) {
     if (!TOPOLOGIES.includes(name)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
-    if (this.#room && this.#room.topology !== name) throw new RoostError("not-allowed", "A room keeps the topology that it was made with.");
-    this.#topology = name;
+    const room = this.#room;
+    if (!room) this.#topology = name;
+    else if (room.topology !== name) await this.#signaling.request("topology", { room: room.room, topology: name });
   }
 
   // ---- media of one's own
@@ -1798,6 +1800,14 @@ export class Roost extends EventTarget {
         break;
       case "locked":
         room.locked = event.locked;
+        break;
+      case "topology":
+        room.topology = event.topology;
+        // A way back that waits was of the topology before.
+        clearTimeout(this.#backAtTwo);
+        this.#backAtTwo = null;
+        this.#chooseWay();
+        this.#spreadUplink();
         break;
       case "invitation":
         this.#invitation(event.invitation);

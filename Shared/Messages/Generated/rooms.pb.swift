@@ -330,6 +330,9 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
   case remove // = 2
   case lock // = 3
   case unlock // = 4
+
+  /// in a call anybody's, not only a host's
+  case topology // = 5
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -343,6 +346,7 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
     case 2: self = .remove
     case 3: self = .lock
     case 4: self = .unlock
+    case 5: self = .topology
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -354,6 +358,7 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
     case .remove: return 2
     case .lock: return 3
     case .unlock: return 4
+    case .topology: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -365,6 +370,7 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
     .remove,
     .lock,
     .unlock,
+    .topology,
   ]
 
 }
@@ -666,6 +672,14 @@ public nonisolated struct Roost_Rooms_V1_RoomEvent: Sendable {
     set {kind = .lock(newValue)}
   }
 
+  public var topology: Roost_Rooms_V1_RoomTopology {
+    get {
+      if case .topology(let v)? = kind {return v}
+      return Roost_Rooms_V1_RoomTopology()
+    }
+    set {kind = .topology(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -677,6 +691,7 @@ public nonisolated struct Roost_Rooms_V1_RoomEvent: Sendable {
     case message(Roost_Rooms_V1_RoomMessage)
     case ended(Roost_Rooms_V1_RoomEnded)
     case lock(Roost_Rooms_V1_RoomLock)
+    case topology(Roost_Rooms_V1_RoomTopology)
 
   }
 
@@ -689,6 +704,20 @@ public nonisolated struct Roost_Rooms_V1_RoomLock: Sendable {
   // methods supported on all messages.
 
   public var locked: Bool = false
+
+  public var byName: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Roost_Rooms_V1_RoomTopology: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var topology: Roost_Rooms_V1_Topology = .unspecified
 
   public var byName: String = String()
 
@@ -1070,10 +1099,13 @@ public nonisolated struct Roost_Rooms_V1_ModerateRequest: Sendable {
 
   public var byMemberID: String = String()
 
-  /// empty for lock and unlock
+  /// of mute and remove
   public var memberID: String = String()
 
   public var action: Roost_Rooms_V1_ModerateAction = .unspecified
+
+  /// of topology
+  public var topology: Roost_Rooms_V1_Topology = .unspecified
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1535,7 +1567,7 @@ nonisolated extension Roost_Rooms_V1_EndReason: SwiftProtobuf._ProtoNameProvidin
 }
 
 nonisolated extension Roost_Rooms_V1_ModerateAction: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MODERATE_ACTION_UNSPECIFIED\0\u{1}MODERATE_ACTION_MUTE\0\u{1}MODERATE_ACTION_REMOVE\0\u{1}MODERATE_ACTION_LOCK\0\u{1}MODERATE_ACTION_UNLOCK\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MODERATE_ACTION_UNSPECIFIED\0\u{1}MODERATE_ACTION_MUTE\0\u{1}MODERATE_ACTION_REMOVE\0\u{1}MODERATE_ACTION_LOCK\0\u{1}MODERATE_ACTION_UNLOCK\0\u{1}MODERATE_ACTION_TOPOLOGY\0")
 }
 
 nonisolated extension Roost_Rooms_V1_MediaSource: SwiftProtobuf._ProtoNameProviding {
@@ -1837,7 +1869,7 @@ nonisolated extension Roost_Rooms_V1_ChatLine: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Roost_Rooms_V1_RoomEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RoomEvent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}seq\0\u{3}at_ms\0\u{1}joined\0\u{1}updated\0\u{1}left\0\u{1}invitation\0\u{1}message\0\u{1}ended\0\u{1}lock\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}seq\0\u{3}at_ms\0\u{1}joined\0\u{1}updated\0\u{1}left\0\u{1}invitation\0\u{1}message\0\u{1}ended\0\u{1}lock\0\u{1}topology\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1938,6 +1970,19 @@ nonisolated extension Roost_Rooms_V1_RoomEvent: SwiftProtobuf.Message, SwiftProt
           self.kind = .lock(v)
         }
       }()
+      case 10: try {
+        var v: Roost_Rooms_V1_RoomTopology?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .topology(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .topology(v)
+        }
+      }()
       default: break
       }
     }
@@ -1983,6 +2028,10 @@ nonisolated extension Roost_Rooms_V1_RoomEvent: SwiftProtobuf.Message, SwiftProt
       guard case .lock(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
+    case .topology?: try {
+      guard case .topology(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -2026,6 +2075,41 @@ nonisolated extension Roost_Rooms_V1_RoomLock: SwiftProtobuf.Message, SwiftProto
 
   public static func ==(lhs: Roost_Rooms_V1_RoomLock, rhs: Roost_Rooms_V1_RoomLock) -> Bool {
     if lhs.locked != rhs.locked {return false}
+    if lhs.byName != rhs.byName {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Rooms_V1_RoomTopology: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RoomTopology"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topology\0\u{3}by_name\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.topology) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.byName) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.topology != .unspecified {
+      try visitor.visitSingularEnumField(value: self.topology, fieldNumber: 1)
+    }
+    if !self.byName.isEmpty {
+      try visitor.visitSingularStringField(value: self.byName, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Rooms_V1_RoomTopology, rhs: Roost_Rooms_V1_RoomTopology) -> Bool {
+    if lhs.topology != rhs.topology {return false}
     if lhs.byName != rhs.byName {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -2778,7 +2862,7 @@ nonisolated extension Roost_Rooms_V1_EventsResponse: SwiftProtobuf.Message, Swif
 
 nonisolated extension Roost_Rooms_V1_ModerateRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModerateRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}room\0\u{3}by_member_id\0\u{3}member_id\0\u{1}action\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}room\0\u{3}by_member_id\0\u{3}member_id\0\u{1}action\0\u{1}topology\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2790,6 +2874,7 @@ nonisolated extension Roost_Rooms_V1_ModerateRequest: SwiftProtobuf.Message, Swi
       case 2: try { try decoder.decodeSingularStringField(value: &self.byMemberID) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.memberID) }()
       case 4: try { try decoder.decodeSingularEnumField(value: &self.action) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.topology) }()
       default: break
       }
     }
@@ -2808,6 +2893,9 @@ nonisolated extension Roost_Rooms_V1_ModerateRequest: SwiftProtobuf.Message, Swi
     if self.action != .unspecified {
       try visitor.visitSingularEnumField(value: self.action, fieldNumber: 4)
     }
+    if self.topology != .unspecified {
+      try visitor.visitSingularEnumField(value: self.topology, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2816,6 +2904,7 @@ nonisolated extension Roost_Rooms_V1_ModerateRequest: SwiftProtobuf.Message, Swi
     if lhs.byMemberID != rhs.byMemberID {return false}
     if lhs.memberID != rhs.memberID {return false}
     if lhs.action != rhs.action {return false}
+    if lhs.topology != rhs.topology {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
