@@ -185,45 +185,38 @@ def test_a_hidden_page_grows_too_and_who_stays_is_who_one_talks_with(person):
     ann.sees(f"{cem.name} hung up")
 
 
-def goes_straight(tab, others) -> None:
+def has_only(tab, ways: int) -> None:
+    wait_until(lambda: connections(tab) == ways, f"{tab.name} has {ways} connections and no other", 60.0, seen=tab.describe)
+
+
+def goes(tab, others, *, straight: bool) -> None:
+    """Sees all the others, all of them this way."""
     names = sorted(other.name for other in others)
+    up = len(names) if straight else 1
     tab.report_where(
         lambda r: sorted(m["name"] for m in r["members"]) == names
         and all(m["video"]["framesDecoded"] > 5 for m in r["members"])
-        and r["streams"]["up"] == len(names)
-        and r["streams"]["theory"]["up"] == len(names),
-        f"{tab.name} is straight with {names}",
-        40.0,
+        and r["streams"]["up"] == r["streams"]["theory"]["up"] == up
+        and (r["topology"] == "sfu") is not straight
+        and tab.run("return roost.members.every((each) => each.straight === arguments[0])", straight),
+        f"{tab.name} goes {'straight to' if straight else 'by the node to'} {names}",
+        60.0,
     )
-    wait_until(lambda: connections(tab) == len(names), f"{tab.name} has no way to a node", 60.0, seen=tab.describe)
-
-
-def goes_by_the_node(tab, others) -> None:
-    names = sorted(other.name for other in others)
-    tab.report_where(
-        lambda r: sorted(m["name"] for m in r["members"]) == names
-        and all(m["video"]["framesDecoded"] > 5 for m in r["members"])
-        and r["streams"]["up"] == 1
-        and r["topology"] == "sfu",
-        f"{tab.name} is carried by the node",
-        40.0,
-    )
-    wait_until(lambda: connections(tab) == 1, f"{tab.name} has no straight way", 60.0, seen=tab.describe)
 
 
 @pytest.mark.browser
 def test_a_call_goes_onto_a_node_and_back_by_a_word(person):
-    ann, bob = (person(name, kind) for name, kind in (("Ann", "chromium calm"), ("Bob", "firefox")))
-    for tab in (ann, bob):
-        tap(tab)
+    ann, bob = tap(person("Ann", "chromium calm")), person("Bob", "firefox")
     call(ann, bob)
-    goes_straight(ann, [bob])
+    goes(ann, [bob], straight=True)
     assert bob.run("return roost.setTopology('sfu').then(() => null, (error) => error.code)") is None
-    goes_by_the_node(ann, [bob])
-    goes_by_the_node(bob, [ann])
+    goes(ann, [bob], straight=False)
+    goes(bob, [ann], straight=False)
+    has_only(ann, 1)
     assert ann.run("return roost.setTopology('mesh').then(() => null, (error) => error.code)") is None
-    goes_straight(ann, [bob])
-    goes_straight(bob, [ann])
+    goes(ann, [bob], straight=True)
+    goes(bob, [ann], straight=True)
+    has_only(ann, 1)
     ann.click("Hang up")
     bob.sees(f"{ann.name} hung up")
 
@@ -232,12 +225,14 @@ def test_a_call_goes_onto_a_node_and_back_by_a_word(person):
 def test_a_room_becomes_a_mesh_and_is_forwarded_again(browser, cluster, room):
     ann, bob, cem = everyone = [enter_tapped(browser("chromium calm"), cluster.url(), room, name) for name in ("Ann", "Bob", "Cem")]
     for tab in everyone:
-        goes_by_the_node(tab, [other for other in everyone if other is not tab])
+        goes(tab, [other for other in everyone if other is not tab], straight=False)
     code = "return roost.setTopology(arguments[0]).then(() => null, (error) => error.code)"
     assert bob.run(code, "mesh") == "not-allowed"
     assert ann.run(code, "mesh") is None
     for tab in everyone:
-        goes_straight(tab, [other for other in everyone if other is not tab])
+        goes(tab, [other for other in everyone if other is not tab], straight=True)
+        has_only(tab, 2)
     assert ann.run(code, "sfu") is None
     for tab in everyone:
-        goes_by_the_node(tab, [other for other in everyone if other is not tab])
+        goes(tab, [other for other in everyone if other is not tab], straight=False)
+        has_only(tab, 1)

@@ -95,6 +95,21 @@ def test_only_the_pages_own_files_are_served(cluster, path):
     assert b"root:" not in body and b"swift-tools" not in body
 
 
+@pytest.mark.browser
+def test_where_there_is_nothing_a_browser_is_shown_the_way(browser, cluster):
+    browsers_words = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    for path in ("/nothing", "/room/", "/missing", "/a/b/c.html"):
+        status, headers, body = get(cluster.url(), path, **browsers_words)
+        assert status == 404 and headers["content-type"].startswith("text/html") and b"<h1>" in body, path
+    status, headers, _ = get(cluster.url(), "/nothing.js")
+    assert status == 404 and headers["content-type"].startswith("text/plain")
+    tab = browser()
+    tab.open(f"{cluster.url()}/no/such/page")
+    tab.sees("There is nothing at this address")
+    tab.run("document.querySelector('main a').click(); return true")
+    tab.offers("Come in")
+
+
 def test_a_socket_from_another_site_is_refused(cluster):
     """A page elsewhere must not speak for the person who looks at it."""
     parts = urlsplit(cluster.url())

@@ -74,9 +74,7 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
                 extra: [("Upgrade", "websocket")])
         }
         if head.uri.prefix(while: { $0 != "?" }) == "/ice-servers" { return iceServers(head, context) }
-        guard let file = site.file(at: head.uri) else {
-            return text(.notFound, "There is nothing at this address. The people are at /.\n", head, context)
-        }
+        guard let file = site.file(at: head.uri) else { return nothing(head, context) }
         var fields = [("Content-Type", file.contentType), ("ETag", file.etag), ("Cache-Control", "no-cache")]
         let known = head.headers[canonicalForm: "if-none-match"].contains { $0 == file.etag || $0 == "*" }
         if known { return respond(.notModified, [], fields, head, context) }
@@ -85,6 +83,16 @@ final class PageHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         fields.append(("Content-Encoding", "gzip"))
         respond(.ok, gzip, fields, head, context)
+    }
+
+    /// In words, and to a browser that asks for a page as one.
+    private func nothing(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let accepted = head.headers[canonicalForm: "accept"]
+        guard let page = site.missing, accepted.contains(where: { $0.hasPrefix("text/html") }) else {
+            return text(.notFound, "There is nothing at this address. The people are at /.\n", head, context)
+        }
+        respond(
+            .notFound, page.bytes, [("Content-Type", page.contentType), ("Cache-Control", "no-store")], head, context)
     }
 
     /// A page asks for its own visitor; another site's page would spend the credentials of people who only look at it.

@@ -23,6 +23,8 @@ package struct StaticSite: Sendable {
     /// All files together; the page itself is meant to stay below 150 KiB.
     package static let byteLimit = 16 << 20
 
+    /// What a browser shows where there is nothing: `missing.html`, which has no address of its own.
+    package let missing: StaticFile?
     private let files: [String: StaticFile]
 
     /// Reads every file below a folder; hidden ones and those of unknown kind stay out.
@@ -47,10 +49,14 @@ package struct StaticSite: Sendable {
             files["/" + path] = StaticFile(
                 bytes: bytes, contentType: type, etag: "W/\"\(Digest.base64URL(Digest.sha256(bytes)).prefix(22))\"")
         }
-        self.files = files
+        self.init(files: files)
     }
 
-    package init(files: [String: StaticFile]) { self.files = files }
+    package init(files: [String: StaticFile]) {
+        var files = files
+        missing = files.removeValue(forKey: "/missing.html")
+        self.files = files
+    }
 
     package var isEmpty: Bool { files.isEmpty }
 
