@@ -63,8 +63,8 @@ sanitize: ## tests under AddressSanitizer, then ThreadSanitizer; fails on any re
 without-browsers: build $(VENV)/ready ## the system tests that need no browser, the Swift tests and fuzzing, at once
 	@Tests/without-browsers $(SWIFT_TEST)
 
-with-browsers: build $(VENV)/ready
-	@$(VENV)/bin/python -m pytest Tests -m browser
+with-browsers: build $(VENV)/ready ## the system tests with browsers
+	@Tests/system with-browsers -m browser
 
 system: build $(VENV)/ready ## real processes, Redis and browsers
 	@$(VENV)/bin/python -m pytest Tests
