@@ -40,6 +40,22 @@ def test_who_stands_outside_a_room_is_not_within_reach(enters, person, browser, 
     assert bob.run("return document.getElementById('name').value") == bob.name
 
 
+def test_a_name_in_the_address_is_stronger_than_whom_the_tab_was(enters, cluster):
+    ann = enters("Ann")
+    ann.open(f"{cluster.url()}/room/room-{secrets.token_hex(3)}?name=Zoe")
+    ann.offers("Enter the room")
+    assert ann.run("return document.getElementById('name').value") == "Zoe"
+    ann.click("Enter the room")
+    ann.report_where(lambda r: r["room"] and r["name"] == "Zoe", "Zoe is in")
+    # She took another name there: a reload keeps it.
+    ann.click("Leave the room")
+    ann.run("document.getElementById('name').value = 'Zoe 2'; return true")
+    ann.click("Enter again")
+    ann.report_where(lambda r: r["room"] and r["name"] == "Zoe 2", "Zoe 2 is in")
+    ann.run("location.reload(); return true")
+    ann.report_where(lambda r: r["room"] and r["name"] == "Zoe 2" and r["connection"] == "open", "back after a reload")
+
+
 @pytest.mark.parametrize(("path", "like"), [("a%20b", "a-b"), ("%zz", "zz"), ("caf%C3%A9!", "caf")])
 def test_an_address_that_can_be_no_room_says_so(browser, cluster, path, like):
     tab = browser()

@@ -36,6 +36,9 @@ const find = (role, wanted) => {
 };
 """
 
+# Said before a page is left for good: a page that leaves a room keeps what it needs to come back, as late as after the next page stands.
+FAREWELL = "try { globalThis.roost?.signOut?.(); } catch {} try { localStorage.clear(); sessionStorage.clear(); } catch {}"
+
 
 class Tab(ABC):
     """A page in a browser. Subclasses say how a script is run, a key pressed and a picture taken."""

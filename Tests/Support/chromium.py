@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from browsers import Tab
+from browsers import FAREWELL, Tab
 from waiting import wait_until
 
 KEYS = {
@@ -110,7 +110,7 @@ class ChromiumTab(Tab):
                 driver.switch_to.window(handle)
                 driver.close()
         driver.switch_to.window(self.handle)
-        origin = str(driver.execute_script("return location.origin"))
+        origin = str(driver.execute_script(f"{FAREWELL} return location.origin"))
         driver.get("about:blank")
         if origin.startswith("http"):
             self.cdp("Storage.clearDataForOrigin", origin=origin, storageTypes="all")

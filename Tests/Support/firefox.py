@@ -10,7 +10,7 @@ from pathlib import Path
 from marionette_driver.keys import Keys
 from marionette_driver.marionette import Marionette
 
-from browsers import Tab
+from browsers import FAREWELL, Tab
 from cluster import free_ports
 
 KEYS = {
@@ -131,7 +131,7 @@ class FirefoxTab(Tab):
         path.write_bytes(base64.b64decode(self.marionette.screenshot(full=False)))
 
     def clear(self) -> None:
-        self.marionette.execute_script("try { localStorage.clear(); sessionStorage.clear(); } catch {}", sandbox=None)
+        self.marionette.execute_script(FAREWELL, sandbox=None)
         self.marionette.navigate("about:blank")
 
     def close(self) -> None:

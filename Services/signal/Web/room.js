@@ -151,7 +151,7 @@ function renderHead() {
   setText(byId("room-status"), text);
   const paused = members.filter((each) => each.paused && each.pausedReason === "bandwidth").length;
   show(byId("slow-note"), paused > 0);
-  setText(byId("slow-note"), words.room.slow(paused));
+  setText(byId("slow-note"), roost.isBusy ? words.room.busy(paused) : words.room.slow(paused));
   const note = mediaText(roost.local);
   show(byId("media-note"), note !== null);
   setText(byId("media-note"), note ?? "");
@@ -347,9 +347,11 @@ openRooms({ form: byId("no-such-form"), input: byId("room-name"), problem: byId(
 byId("room-name").value = like;
 byId("name").value = query.get("name") ?? stored((store) => store.getItem(NAME_KEY)) ?? "";
 if (room !== null) {
-  const asked = query.get("join") === "1" ? (query.get("name") ?? "").trim() : "";
-  await roost.restore(asked).catch(() => false);
-  if (roost.name && !asked) byId("name").value = roost.name;
+  // A name in the address is meant: it is stronger than whom this tab was before.
+  const named = (query.get("name") ?? "").trim();
+  const asked = query.get("join") === "1" ? named : "";
+  await roost.restore(named).catch(() => false);
+  if (roost.name && (!named || roost.entered)) byId("name").value = roost.name;
   if (roost.currentCall) roost.hangUp();
   if (roost.entered && roost.entered.room !== room) roost.leave();
   if (!roost.entered && asked) {

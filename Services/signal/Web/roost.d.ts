@@ -417,6 +417,8 @@ export class Roost extends EventTarget {
   readonly me: { member: string; role: string; name: string } | null;
   /** Who speaks most, as the node hears it. */
   readonly dominant: string | null;
+  /** This page gets too little of a processor: a picture paused for "bandwidth" is then rather paused for that. */
+  readonly isBusy: boolean;
   readonly local: LocalMedia;
 
   /** Throws RoostError: `name-taken` (with `suggestion`), `name-invalid`, `unavailable`, `version`, `too-many-sign-ins`. Waits while the network is away. */

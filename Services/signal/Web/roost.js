@@ -38,8 +38,11 @@ const RECOVERY_LIMIT_MS = 12_000;
 const BACK_AT_TWO_MS = 10_000;
 /** How long media goes both ways at most while a call goes over to a node, or back, once the new way stands. */
 const HAND_OVER_LIMIT_MS = 8_000;
-/** What is decoded is shown a moment later. */
-const LINGER_MS = 1_000;
+/** What is decoded is shown a moment later, and on a machine that starts a third picture just then, a long moment. */
+const LINGER_MS = 2_500;
+/** How often levels are read, and how late that is, on average, where a page gets too little processor. */
+const METER_MS = 150;
+const BUSY_MS = 80;
 /** How long a member whose page closed its connection may take to come back by a reload. */
 const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
@@ -1150,6 +1153,15 @@ export class Roost extends EventTarget {
   #flags = "";
   #sampler = null;
   #meter = null;
+  /** How late the meter comes, in milliseconds, over the last second or two; and when it came. */
+  #lateness = 0;
+  #measuredAt = null;
+
+  /**
+   * This page gets too little of a processor: what it answers comes late, and a node takes that for a slow download. Whoever is
+   * told why a picture is paused should be told this.
+   */
+  isBusy = false;
   #ringTimer = null;
   #recoveryTimer = null;
   #changePending = false;
@@ -2022,7 +2034,7 @@ export class Roost extends EventTarget {
 
   #watch() {
     this.#sampler ??= setInterval(() => this.#sample(), 1_000);
-    this.#meter ??= setInterval(() => this.#measure(), 150);
+    this.#meter ??= setInterval(() => this.#measure(), METER_MS);
   }
 
   // ---- a room on a node
@@ -2336,6 +2348,7 @@ export class Roost extends EventTarget {
   #measure() {
     this.#node?.measureLevels();
     const now = performance.now();
+    this.#measureLateness(now);
     for (const [id, peer] of this.#peers) {
       peer.measureLevel(now);
       const isGone = this.#room.members.get(id)?.away && (this.#leaving.has(id) || peer.isClosedThere);
@@ -2345,6 +2358,17 @@ export class Roost extends EventTarget {
     }
     this.dispatchEvent(new Event("levels"));
     return undefined;
+  }
+
+  /** A hidden page's timers are late by the browser's will. */
+  #measureLateness(now) {
+    const late = this.#measuredAt === null || document.hidden ? 0 : Math.max(now - this.#measuredAt - METER_MS, 0);
+    this.#measuredAt = now;
+    this.#lateness += (late - this.#lateness) / 10;
+    const isBusy = this.#lateness > (this.isBusy ? BUSY_MS / 3 : BUSY_MS);
+    if (isBusy === this.isBusy) return;
+    this.isBusy = isBusy;
+    this.#changed();
   }
 
   #localChanged() {
@@ -2395,7 +2419,7 @@ export class Roost extends EventTarget {
     this.#closedSince.clear();
     clearInterval(this.#sampler);
     clearInterval(this.#meter);
-    this.#sampler = this.#meter = null;
+    this.#sampler = this.#meter = this.#measuredAt = null;
   }
 
   #leaveRoomState() {

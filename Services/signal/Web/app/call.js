@@ -3,7 +3,7 @@
 import { avatar, byId, clock, icon, make, setIcon, setLabel, setText, show } from "./dom.js";
 import { shapeOf } from "./layout.js";
 import { Player } from "./player.js";
-import { mediaText, words } from "./words.js";
+import { mediaText, whyPaused, words } from "./words.js";
 
 /** When connecting takes longer than this, say what may be in the way. */
 const SLOW_MS = 12_000;
@@ -204,7 +204,7 @@ export class Stage {
     if (state === "reconnecting") return words.call.reconnecting;
     if (state !== "connected") return words.call.connecting;
     if (away) return words.call.away(name);
-    return pausedReason === "bandwidth" ? words.call.slowDownload : pausedReason === "codec" ? words.call.unknownCodec : "";
+    return words.call.paused[whyPaused(this.#roost, pausedReason)] ?? "";
   }
 
   #screenStream() {

@@ -17,6 +17,9 @@ export async function loadWords({ room = false } = {}) {
   document.documentElement.lang = words.lang;
 }
 
+/** Why a picture is paused, as the texts call it: the node cannot tell a slow download from a page that answers late. */
+export const whyPaused = (roost, reason) => (reason === "bandwidth" && roost.isBusy ? "busy" : reason);
+
 const look = (key) => key.split(".").reduce((texts, part) => texts?.[part], words);
 
 /** Fills the page's fixed texts, labels, placeholders and icons. */

@@ -123,8 +123,11 @@ export default {
     selfTile: "Your own picture",
     sharing: (name) => `${name} shares a screen`,
     youShare: "You share your screen",
-    slowDownload: "Your download is slow: this picture is paused",
-    unknownCodec: "This browser cannot show the kind of video that comes",
+    paused: {
+      bandwidth: "Your download is slow: this picture is paused",
+      busy: "This device is busy: this picture is paused",
+      codec: "This browser cannot show the kind of video that comes",
+    },
   },
 
   add: {

@@ -72,6 +72,7 @@ export default {
     pausedShort: "Paused",
     loss: (share) => `Weak connection: ${share} of the packets are lost`,
     "paused-bandwidth": "Picture paused: your download is slow",
+    "paused-busy": "Picture paused: this device is busy",
     "paused-hidden": "Picture paused: not in view",
     "paused-codec": "No picture: this browser cannot show the kind of video that comes",
     lost: "Connection lost, trying again…",
@@ -79,6 +80,7 @@ export default {
     away: "Lost the server for a moment",
   },
   slow: (count) => (count === 1 ? "Your download is slow: the picture of one person is paused." : `Your download is slow: pictures of ${count} people are paused.`),
+  busy: (count) => (count === 1 ? "This device is busy: the picture of one person is paused." : `This device is busy: pictures of ${count} people are paused.`),
   state: { connecting: "Connecting…", connected: "Connected", reconnecting: "Connection lost, trying again…", failed: "No way to the server was found yet. A firewall may be in the way.", entering: "Entering…" },
   banner: { media: "The connection to the room is lost. Sound and picture come back as soon as it is found again.", server: "The server is out of reach. Sound and picture go on; chat and people wait.", offline: "You are offline. Reconnecting…" },
   notice: {

@@ -71,6 +71,7 @@ export default {
     pausedShort: "已暂停",
     loss: (share) => `连接较差：丢失 ${share} 的数据包`,
     "paused-bandwidth": "画面已暂停：你的下载速度较慢",
+    "paused-busy": "画面已暂停：此设备繁忙",
     "paused-hidden": "画面已暂停：未显示",
     "paused-codec": "没有画面：此浏览器无法显示对方的视频格式",
     lost: "连接中断，正在重试…",
@@ -78,6 +79,7 @@ export default {
     away: "暂时与服务器失去联系",
   },
   slow: (count) => `你的下载速度较慢：${count} 人的画面已暂停。`,
+  busy: (count) => `此设备繁忙：${count} 人的画面已暂停。`,
   state: { connecting: "正在连接…", connected: "已连接", reconnecting: "连接中断，正在重试…", failed: "还没有找到通往服务器的路径，可能被防火墙阻挡。", entering: "正在进入…" },
   banner: { media: "与房间的连接已中断。重新连上后，声音和画面会恢复。", server: "无法连接服务器。声音和画面继续，聊天和成员稍后更新。", offline: "你已离线，正在重新连接…" },
   notice: {

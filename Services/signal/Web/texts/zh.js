@@ -123,8 +123,11 @@ export default {
     selfTile: "你自己的画面",
     sharing: (name) => `${name} 正在共享屏幕`,
     youShare: "你正在共享屏幕",
-    slowDownload: "你的下行较慢：此画面已暂停",
-    unknownCodec: "此浏览器无法显示对方的视频格式",
+    paused: {
+      bandwidth: "你的下行较慢：此画面已暂停",
+      busy: "此设备繁忙：此画面已暂停",
+      codec: "此浏览器无法显示对方的视频格式",
+    },
   },
 
   add: {

@@ -1,7 +1,7 @@
 /** All tiles of the room: who is shown, where, how large; and what the node is told of it. */
 
 import { byId, make, setText, show } from "../dom.js";
-import { words } from "../words.js";
+import { whyPaused, words } from "../words.js";
 import { focusOf, gridOf } from "../layout.js";
 import { Tile } from "./tile.js";
 
@@ -99,10 +99,10 @@ export class Grid {
       const realName = each.name;
       // Straight there is one picture: a shared screen takes the camera's place.
       const isReplaced = each.straight && each.media.screen;
-      people.push({ ...each, key: `${each.member}/camera`, source: "camera", realName, seen: Boolean(each.media.video && each.stream) && !isReplaced, micOff: !each.media.audio });
+      people.push({ ...each, key: `${each.member}/camera`, source: "camera", realName, seen: Boolean(each.media.video && each.stream) && !isReplaced, micOff: !each.media.audio, pausedReason: whyPaused(this.#roost, each.pausedReason) });
       const screen = isReplaced ? this.#screen(each.member, each.stream?.getVideoTracks()[0]) : each.screenStream;
       if (!each.media.screen || !screen) continue;
-      screens.push({ ...each, key: `${each.member}/screen`, source: "screen", realName, name: room.screenOf(each.name), stream: screen, seen: true, micOff: false, paused: each.screenPaused, pausedReason: each.screenPausedReason });
+      screens.push({ ...each, key: `${each.member}/screen`, source: "screen", realName, name: room.screenOf(each.name), stream: screen, seen: true, micOff: false, paused: each.screenPaused, pausedReason: whyPaused(this.#roost, each.screenPausedReason) });
     }
     const self = { member: "self", self: true, realName: this.#roost.name ?? "", state: "connected" };
     people.push({ ...self, key: "self/camera", source: "camera", name: words.you, stream: local.stream, seen: local.flags.video && !(local.screen && members.some((each) => each.straight)), micOff: local.audio.state !== "on", hand: this.#roost.hands.has("self") });
