@@ -18,6 +18,7 @@ extension Room {
         // Who knows no more than what the room was rebuilt from has nothing to add: a member only it knows had left.
         let isNew = seq == 0 && stays.isEmpty
         guard isNew || last.seq > base else { return }
+        topology = last.topology
         for person in last.removed.suffix(limits.rememberedRemoved) { ban(person) }
         for id in inOrder where stays[id].map({ removed.contains($0.member.person) }) ?? false {
             remove(id, reason: .removed, now: now)

@@ -227,11 +227,15 @@ def test_a_room_becomes_a_mesh_and_is_forwarded_again(browser, cluster, room):
     for tab in everyone:
         goes(tab, [other for other in everyone if other is not tab], straight=False)
     code = "return roost.setTopology(arguments[0]).then(() => null, (error) => error.code)"
+    for tab in everyone:
+        tab.run("globalThis.told = 0; const s = sockets.at(-1); const send = s.send; s.send = function (text) { if (text.includes('\"carried\"')) told++; return send.call(this, text); }; return true")
     assert bob.run(code, "mesh") == "not-allowed"
     assert ann.run(code, "mesh") is None
     for tab in everyone:
         goes(tab, [other for other in everyone if other is not tab], straight=True)
         has_only(tab, 2)
+        # Each tells each of the others once or twice that it is carried: not as long as the way back takes.
+        assert tab.run("return told") <= 8
     assert ann.run(code, "sfu") is None
     for tab in everyone:
         goes(tab, [other for other in everyone if other is not tab], straight=False)

@@ -122,6 +122,12 @@ struct ModerationTests {
         var next = World()
         try next.join("ann", epoch: 8, kind: .room, reassert: world.state())
         #expect(next.state()?.topology == .sfu)
+        // Another signal knew more.
+        var more = try #require(world.state())
+        more.seq += 1
+        more.topology = .mesh
+        try next.join("bob", epoch: 8, kind: .room, reassert: more)
+        #expect(next.state()?.topology == .mesh)
 
         var call = World()
         try call.join("ann")

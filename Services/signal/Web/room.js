@@ -350,10 +350,10 @@ if (room !== null) {
   // A name in the address is meant: it is stronger than whom this tab was before.
   const named = (query.get("name") ?? "").trim();
   const asked = query.get("join") === "1" ? named : "";
-  await roost.restore(named).catch(() => false);
-  if (roost.name && (!named || roost.entered)) byId("name").value = roost.name;
+  await roost.restore(asked).catch(() => false);
   if (roost.currentCall) roost.hangUp();
   if (roost.entered && roost.entered.room !== room) roost.leave();
+  if (roost.name && !asked && (!named || roost.entered)) byId("name").value = roost.name;
   if (!roost.entered && asked) {
     await enter(asked, { atOnce: true });
   } else if (!roost.entered) {

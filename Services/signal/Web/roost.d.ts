@@ -458,7 +458,7 @@ export class Roost extends EventTarget {
   moderate(action: "mute" | "remove" | "lock" | "unlock", member?: string | null): Promise<void>;
   /** What the page shows now, most important first: members not in it send no picture here. Cheap to call often. */
   view(tiles: ViewedTile[]): void;
-  /** Of the call or room that goes on (in a room for hosts), else of rooms made from now on. Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`. */
+  /** Of the call or room that goes on (in a room for hosts), else of rooms made from now on. Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`, `gone`, `too-many`, `unavailable`. */
   setTopology(name: Topology): Promise<void>;
 
   setMicrophone(on: boolean): Promise<void>;

@@ -43,6 +43,8 @@ const LINGER_MS = 2_500;
 /** How often levels are read, and how late that is, on average, where a page gets too little processor. */
 const METER_MS = 150;
 const BUSY_MS = 80;
+/** A page that was hidden, or a machine that slept, is not busy for it. */
+const LATEST_MS = 600;
 /** How long a member whose page closed its connection may take to come back by a reload. */
 const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
@@ -1470,7 +1472,7 @@ export class Roost extends EventTarget {
   /**
    * Which way media takes: "sfu" (a node forwards), "mesh" (straight, up to six) or "auto" (straight for two). In a call, and for
    * hosts in a room, that of the call or room, whose media goes over while it goes on; elsewhere that of rooms this page makes.
-   * Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`.
+   * Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`, `gone`, `too-many`, `unavailable`.
    */
   async setTopology(name) {
     if (!TOPOLOGIES.includes(name)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
@@ -2074,7 +2076,7 @@ export class Roost extends EventTarget {
         this.#peers.delete(id);
         this.#changed();
       }
-    } else if (this.#node && !this.#backAtTwo) {
+    } else if (this.#node && !this.#backAtTwo && !this.#isGoingBack) {
       this.#backAtTwo = setTimeout(() => this.#leaveNode(), this.#room.topology === "auto" ? BACK_AT_TWO_MS : 0);
     }
   }
@@ -2362,7 +2364,7 @@ export class Roost extends EventTarget {
 
   /** A hidden page's timers are late by the browser's will. */
   #measureLateness(now) {
-    const late = this.#measuredAt === null || document.hidden ? 0 : Math.max(now - this.#measuredAt - METER_MS, 0);
+    const late = this.#measuredAt === null || document.hidden ? 0 : Math.min(Math.max(now - this.#measuredAt - METER_MS, 0), LATEST_MS);
     this.#measuredAt = now;
     this.#lateness += (late - this.#lateness) / 10;
     const isBusy = this.#lateness > (this.isBusy ? BUSY_MS / 3 : BUSY_MS);
@@ -2420,6 +2422,8 @@ export class Roost extends EventTarget {
     clearInterval(this.#sampler);
     clearInterval(this.#meter);
     this.#sampler = this.#meter = this.#measuredAt = null;
+    this.#lateness = 0;
+    this.isBusy = false;
   }
 
   #leaveRoomState() {
