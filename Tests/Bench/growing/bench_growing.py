@@ -112,7 +112,7 @@ def measure(runs: int) -> dict[str, list[dict[str, float]]]:
                 pair.begin()
                 ann.click("Add a person")
                 ann.click(f"Add {cem.name} to the call")
-                cem.sees("is calling", timeout=40.0)
+                wait_until(lambda: "is calling" in cem.text(), "Cem is rung", 40.0, seen=lambda: f"{ann.describe()}\n{cem.describe()}")
                 cem.click("Accept with video")
                 carried(ann, ["Bob", "Cem"])
                 carried(bob, ["Ann", "Cem"])
