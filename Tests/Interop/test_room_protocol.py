@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from wire import Refused, Wire
+from wire import Refused, Wire, room_id
 
 MEDIA = {"audio": True, "video": True, "screen": False}
 
@@ -98,6 +98,19 @@ def test_a_host_changes_the_topology_and_anybody_in_a_call(trio, wire):
         changed = each.hear("event", kind="topology")
         assert (changed["topology"], changed["by"]) == ("mesh", ann.session["name"])
     assert enter(wire("Dan"), room)["room"]["topology"] == "mesh"
+
+
+def test_who_was_in_a_call_is_rung_again_each_time(wire):
+    ann, bob, cy = wire("Ann"), wire("Bob"), wire("Cy")
+    room = room_id()
+    ann.ask("call", room=room, to=bob.session["name"], video=True, media=MEDIA)
+    bob.hear("ring", room=room)
+    bob.ask("join", room=room, kind="call", topology="auto", media=MEDIA)
+    for _ in range(12):
+        ann.ask("call", room=room, to=cy.session["name"], video=True, media=MEDIA)
+        cy.hear("ring", timeout=5, room=room)
+        cy.ask("join", room=room, kind="call", topology="auto", media=MEDIA)
+        cy.ask("leave", room=room)
 
 
 def test_a_muted_member_is_told_by_whom(trio):

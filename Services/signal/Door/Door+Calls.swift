@@ -187,7 +187,9 @@ extension Door {
             UInt64(WallTime.now.milliseconds) < request.expiresMs + 2_000
         else { return false }
         // The event of the invitation itself may still be on its way.
-        guard let invitation = hub.replica.invitation(of: request.personID) else { return true }
+        guard
+            let invitation = hub.replica.invitation(of: request.personID, expiring: request.expiresMs)
+        else { return true }
         return invitation.state == .ringing
     }
 
@@ -301,7 +303,7 @@ extension Door {
     /// Ends the rings that the room's state no longer backs. A snapshot without the invitation means that it is over.
     func settleRings(_ hub: RoomHub, snapshot: Bool) {
         for (person, ring) in hub.rings {
-            if let invitation = hub.replica.invitation(of: person) {
+            if let invitation = hub.replica.invitation(of: person, expiring: ring.request.expiresMs) {
                 guard invitation.state != .ringing else { continue }
                 endRing(hub, ring, reason: Self.endReason(invitation.state))
             } else if snapshot || hub.replica.isEnded {

@@ -83,6 +83,12 @@ package struct RoomReplica: Sendable {
         return Array(history.suffix(Int(state.seq - seq)))
     }
 
+    /// The invitation of a person that expires then, or one after it; nil while only one before it is known: who was in a call and is
+    /// rung again has the answer of the first time until the event of the second comes.
+    package func invitation(of person: String, expiring expiresMs: UInt64) -> Roost_Rooms_V1_Invitation? {
+        invitation(of: person).flatMap { $0.expiresMs < expiresMs ? nil : $0 }
+    }
+
     /// The last invitation of a person.
     package func invitation(of person: String) -> Roost_Rooms_V1_Invitation? {
         state.invitations.last { $0.personID == person }
