@@ -200,6 +200,17 @@ func `a request about media with a wrong field is refused`(text: String) {
             == #"{"type":"event","room":"blue","n":3,"at":0,"kind":"topology","topology":"sfu","by":"Bob"}"#)
 }
 
+@Test func `an answer to the ring before is none to the new one`() {
+    var state = Roost_Rooms_V1_RoomState()
+    var invitation = Roost_Rooms_V1_Invitation()
+    (invitation.personID, invitation.state, invitation.expiresMs) = ("p-1", .accepted, 5)
+    state.invitations = [invitation]
+    let replica = RoomReplica(state: state)
+    #expect(replica.invitation(of: "p-1", expiring: 5)?.state == .accepted)
+    #expect(replica.invitation(of: "p-1", expiring: 6) == nil)
+    #expect(replica.invitation(of: "p-2", expiring: 5) == nil)
+}
+
 @Test func `a replica keeps what a new node must know: chat, lock, who was removed`() {
     var state = Roost_Rooms_V1_RoomState()
     state.kind = .room
