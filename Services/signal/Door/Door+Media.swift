@@ -96,10 +96,7 @@ extension Door {
             case .lock: .lock
             case .unlock: .unlock
             }
-        _ = try await onNode(room) { [request] client throws(BusStatus) in
-            try await client.moderate(request, options: Self.reportFor)
-        }
-        return Answers.ok(id)
+        return try await moderate(request, id)
     }
 
     /// `topology`.
@@ -109,7 +106,11 @@ extension Door {
         request.byMemberID = try stay(session, room).member
         request.action = .topology
         request.topology = RoomTexts.topology(topology)
-        _ = try await onNode(room) { [request] client throws(BusStatus) in
+        return try await moderate(request, id)
+    }
+
+    private func moderate(_ request: Roost_Rooms_V1_ModerateRequest, _ id: UInt64) async throws -> [UInt8] {
+        _ = try await onNode(request.room) { client throws(BusStatus) in
             try await client.moderate(request, options: Self.reportFor)
         }
         return Answers.ok(id)
