@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+from browsers import LOOK
 from page import serious_findings
 from rooms import MEDIA_PATIENCE, enter, meets
 from taps import cut_socket, let_socket_back, tap
@@ -270,19 +271,23 @@ def test_a_screen_reader_and_a_keyboard_get_everything(enters):
     ann.offers("Raise hand")
 
 
-def tile(tab) -> str:
-    """The selector of a person's tile."""
-    return f"[data-testid=tile][aria-label='{tab.name}']"
-
-
 def area(tab, name: str) -> float:
     return float(tab.run("const { width, height } = document.querySelector(`[data-testid^=tile][aria-label='${arguments[0]}']`).getBoundingClientRect(); return width * height", name))
 
 
-def hover(tab, selector: str) -> None:
-    """The pointer of a mouse comes over the middle of an element."""
-    x, y = tab.run(f"const {{x, y, width, height}} = document.querySelector(`{selector}`).getBoundingClientRect(); return [x + width / 2, y + height / 2]")
-    tab.cdp("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+def use_tool(tab, of: str, tool: str) -> None:
+    """Brings the pointer of a mouse over somebody's tile, where its tools come up, and clicks one of them.
+
+    Again and again until it is done: a tile that still moves to its place leaves the pointer behind, and its tools go.
+    """
+
+    def used() -> bool:
+        x, y = tab.run("const {x, y, width, height} = document.querySelector(`[data-testid=tile][aria-label='${arguments[0]}']`).getBoundingClientRect(); return [x + width / 2, y + height / 2]", of)
+        tab.cdp("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        tab.click_element(LOOK + "return find(arguments[0], arguments[1])", "button", tool)
+        return True
+
+    wait_until(used, f"a click on {tool!r} of {of}'s tile", seen=tab.describe)
 
 
 def test_who_speaks_is_marked_and_large_and_a_pin_is_stronger(enters, wire, room):
@@ -298,12 +303,9 @@ def test_who_speaks_is_marked_and_large_and_a_pin_is_stronger(enters, wire, room
 
     ann.click("Show who speaks large")
     wait_until(lambda: area(ann, bob.name) > 3 * area(ann, silent), "Bob, who speaks, is large", seen=ann.describe)
-    # Tools come under the pointer.
-    hover(ann, f"[data-testid=tile][aria-label='{silent}']")
-    ann.click(f"Show {silent} large")
+    use_tool(ann, silent, f"Show {silent} large")
     wait_until(lambda: area(ann, silent) > 3 * area(ann, bob.name), "who is pinned is large, whoever speaks", seen=ann.describe)
-    hover(ann, f"[data-testid=tile][aria-label='{silent}']")
-    ann.click(f"Show {silent} as the others")
+    use_tool(ann, silent, f"Show {silent} as the others")
     wait_until(lambda: area(ann, bob.name) > 3 * area(ann, silent), "Bob is large again", seen=ann.describe)
     ann.press("g")
     ann.offers("Show who speaks large")
@@ -317,8 +319,7 @@ def test_who_speaks_is_marked_and_large_and_a_pin_is_stronger(enters, wire, room
 def test_a_picture_fills_the_screen_and_goes_into_a_small_window(enters):
     ann, bob = enters("Ann"), enters("Bob")
     wait_until(lambda: ann.run(SHOWN).get(bob.name), "Ann sees Bob", MEDIA_PATIENCE, seen=ann.describe)
-    hover(ann, tile(bob))
-    ann.click(f"{bob.name} on the full screen")
+    use_tool(ann, bob.name, f"{bob.name} on the full screen")
     wait_until(lambda: ann.run("return document.fullscreenElement?.getAttribute('aria-label')") == bob.name, "Bob fills the screen")
     fills = "const { width, height } = document.fullscreenElement.getBoundingClientRect(); return width >= innerWidth - 1 && height >= innerHeight - 1"
     wait_until(lambda: ann.run(fills), "to its edges", seen=lambda: ann.run("const b = document.fullscreenElement.getBoundingClientRect(); return [b.width, b.height, innerWidth, innerHeight]"))
@@ -326,12 +327,10 @@ def test_a_picture_fills_the_screen_and_goes_into_a_small_window(enters):
     if not ann.run("return document.pictureInPictureEnabled"):
         pytest.skip("this browser has no picture in picture")
     wait_until(lambda: not ann.run("return document.fullscreenElement"), "Bob is a tile again")
-    hover(ann, tile(bob))
-    ann.click(f"{bob.name} in a small window")
+    use_tool(ann, bob.name, f"{bob.name} in a small window")
     within = "return document.pictureInPictureElement?.closest('[data-testid=tile]').getAttribute('aria-label') ?? null"
     wait_until(lambda: ann.run(within) == bob.name, "Bob is in the small window", seen=ann.describe)
-    hover(ann, tile(bob))
-    ann.click(f"{bob.name} in a small window")
+    use_tool(ann, bob.name, f"{bob.name} in a small window")
     wait_until(lambda: ann.run(within) is None, "and back")
 
 
