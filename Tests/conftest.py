@@ -19,6 +19,7 @@ MAKERS: dict[str, Callable[[], Chromium | Firefox]] = {
     "chromium": Chromium,
     "firefox": Firefox,
     "chromium calm": lambda: Chromium("calm"),
+    "chromium crowded": lambda: Chromium("crowded"),
     "chromium refusing": lambda: Chromium("refusing"),
     "chromium deviceless": lambda: Chromium("deviceless"),
 }

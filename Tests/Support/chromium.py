@@ -32,6 +32,8 @@ DEVICES = {
     "": ["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
     # Fewer frames than the usual 30 a second: for many browsers on few processors.
     "calm": ["--use-fake-device-for-media-stream=device-count=3,fps=20", "--use-fake-ui-for-media-stream"],
+    # Many windows of one browser. Pages share their processes: each costs more than a page's pictures.
+    "crowded": ["--use-fake-device-for-media-stream=fps=5", "--use-fake-ui-for-media-stream", "--renderer-process-limit=2"],
     "refusing": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"],
     "deviceless": ["--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"],
 }
@@ -56,8 +58,9 @@ class Chromium:
         self.driver.set_page_load_timeout(60)
         self.tab = ChromiumTab(self, self.driver.current_window_handle)
 
-    def new_tab(self) -> "ChromiumTab":
-        self.driver.switch_to.new_window("tab")
+    def new_tab(self, kind: str = "tab") -> "ChromiumTab":
+        """Another page; of kind "window" it is seen all the time, as the first one is."""
+        self.driver.switch_to.new_window(kind)
         return ChromiumTab(self, self.driver.current_window_handle)
 
     def quit(self) -> None:
@@ -148,6 +151,15 @@ class ChromiumTab(Tab):
         """What the browser says that its person reads, e.g. "zh-CN,zh"."""
         agent = str(self.run("return navigator.userAgent"))
         self.cdp("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=languages)
+
+    def small_camera(self, width: int, height: int) -> None:
+        """Pages that open from now on get no larger picture from the camera, as from a cheap one."""
+        source = """
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          devices.getUserMedia = (wanted) => ask({ ...wanted, video: wanted.video && { width: WIDTH, height: HEIGHT } });
+        """
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", source=source.replace("WIDTH", str(width)).replace("HEIGHT", str(height)))
 
     def wait_idle(self) -> None:
         """Waits until the page and its modules are loaded."""
