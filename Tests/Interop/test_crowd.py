@@ -3,7 +3,6 @@
 import pytest
 
 from rooms import enter, meets, sees_and_hears_all, tiles
-from taps import tap
 
 PEOPLE = ("Ann", "Bob", "Cem", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "Jan")
 # Ten pages that encode one picture and decode nine, on two cores.
@@ -16,7 +15,6 @@ def test_ten_see_and_hear_each_other(browser, cluster, room):
     people = []
     for name in PEOPLE:
         tab = first if not people else first.browser.new_tab("window")
-        tab.small_camera(160, 90)
         tab.appearance(width=640, height=480)
         people.append(enter(tab, cluster.url(), room, name))
     for tab in people:

@@ -38,6 +38,9 @@ DEVICES = {
     "deviceless": ["--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"],
 }
 
+# Width and height of pictures from cameras of these kinds; others give what a page asks for.
+CAMERAS = {"calm": (640, 360), "crowded": (160, 90)}
+
 
 class Chromium:
     """A browser process with a profile of its own."""
@@ -57,11 +60,16 @@ class Chromium:
         self.driver.set_script_timeout(30)
         self.driver.set_page_load_timeout(60)
         self.tab = ChromiumTab(self, self.driver.current_window_handle)
+        if devices in CAMERAS:
+            self.tab.small_camera(*CAMERAS[devices])
 
     def new_tab(self, kind: str = "tab") -> "ChromiumTab":
         """Another page; of kind "window" it is seen all the time, as the first one is."""
         self.driver.switch_to.new_window(kind)
-        return ChromiumTab(self, self.driver.current_window_handle)
+        tab = ChromiumTab(self, self.driver.current_window_handle)
+        if self.devices in CAMERAS:
+            tab.small_camera(*CAMERAS[self.devices])
+        return tab
 
     def quit(self) -> None:
         try:

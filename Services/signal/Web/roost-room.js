@@ -264,11 +264,30 @@ export class RoomMedia {
       camera: this.#addCamera(pc, video.track),
     };
     pc.createDataChannel("room");
-    for (let count = 0; count < FIRST_SLOTS.audio; count++) addSlot(pc, "audio");
-    for (let count = 0; count < this.#wantedSlots; count++) addSlot(pc, "video");
     if (screen) this.#addScreen(screen, screenAudio, { offer: false });
     pc.onconnectionstatechange = pc.oniceconnectionstatechange = () => this.#stateChanged(pc);
+    this.#offerWhole(pc);
+  }
+
+  /** Nothing is offered before all places are there. */
+  async #offerWhole(pc) {
+    this.#offering = true;
+    if (!(await this.#addSlots(pc, FIRST_SLOTS.audio, this.#wantedSlots))) return;
+    this.#offering = this.#offerAgain = false;
     this.#offer();
+  }
+
+  /**
+   * Adds places, one in a turn: each asks the browser's media threads, and a dozen at once stop a page whose threads are busy for
+   * half a second. Resolves to whether the connection is still the one that is used.
+   */
+  async #addSlots(pc, audio, video) {
+    for (let count = 0; count < audio + video; count++) {
+      addSlot(pc, count < audio ? "audio" : "video");
+      await nextTurn();
+      if (pc !== this.#pc) return false;
+    }
+    return true;
   }
 
   #addCamera(pc, track) {
@@ -441,13 +460,12 @@ export class RoomMedia {
 
   // ---- what is received
 
-  #growTo(count) {
+  async #growTo(count) {
     const wanted = Math.min(Math.max(count | 0, this.#wantedSlots), MOST_SLOTS);
     const missing = wanted - this.#wantedSlots;
     this.#wantedSlots = wanted;
     if (missing === 0 || !this.#pc) return;
-    for (let each = 0; each < missing; each++) addSlot(this.#pc, "video");
-    this.#offer();
+    if (await this.#addSlots(this.#pc, 0, missing)) this.#offer();
   }
 
   #takeMap(slots) {
@@ -617,6 +635,15 @@ function addSlot(pc, kind) {
   } catch {
     // A browser that takes no preferences makes a longer offer.
   }
+}
+
+/** Lets the page do what waits. No timer: those of a hidden page are a second apart. */
+function nextTurn() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => resolve(port1.close());
+    port2.postMessage(null);
+  });
 }
 
 /** A stream of exactly these tracks: the one there was, if it is the same, so that no element starts anew. */
