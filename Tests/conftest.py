@@ -18,7 +18,8 @@ from wire import Wire
 MAKERS: dict[str, Callable[[], Chromium | Firefox]] = {
     "chromium": Chromium,
     "firefox": Firefox,
-    "chromium calm": lambda: Chromium("calm"),
+    "chromium calm": Chromium,
+    "chromium sharp": lambda: Chromium("sharp"),
     "chromium crowded": lambda: Chromium("crowded"),
     "chromium refusing": lambda: Chromium("refusing"),
     "chromium deviceless": lambda: Chromium("deviceless"),

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize(
-    ("caller_kind", "callee_kind"), [("chromium", "chromium"), ("chromium", "firefox"), ("firefox", "chromium")]
+    ("caller_kind", "callee_kind"), [("chromium sharp", "chromium"), ("chromium", "firefox"), ("firefox", "chromium")]
 )
 def test_a_call_is_seen_and_heard_by_both(person, caller_kind, callee_kind):
     ann, bob = person("Ann", caller_kind), person("Bob", callee_kind)

@@ -29,17 +29,17 @@ COMMON = [
 
 # What the browser says to a page that asks for camera and microphone.
 DEVICES = {
-    "": ["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
-    # Fewer frames than the usual 30 a second: for many browsers on few processors.
-    "calm": ["--use-fake-device-for-media-stream=device-count=3,fps=20", "--use-fake-ui-for-media-stream"],
+    "": ["--use-fake-device-for-media-stream=device-count=3,fps=20", "--use-fake-ui-for-media-stream"],
+    # A camera as good as a page may ask for.
+    "sharp": ["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
     # Many windows of one browser. Pages share their processes: each costs more than a page's pictures.
     "crowded": ["--use-fake-device-for-media-stream=fps=5", "--use-fake-ui-for-media-stream", "--renderer-process-limit=2"],
     "refusing": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"],
     "deviceless": ["--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"],
 }
 
-# Width and height of pictures from cameras of these kinds; others give what a page asks for.
-CAMERAS = {"calm": (640, 360), "crowded": (160, 90)}
+# Width and height of pictures from cameras of these kinds: encoding them takes most of what two processors have.
+CAMERAS = {"": (640, 360), "crowded": (160, 90)}
 
 
 class Chromium:
@@ -165,7 +165,7 @@ class ChromiumTab(Tab):
         source = """
           const devices = navigator.mediaDevices;
           const ask = devices.getUserMedia.bind(devices);
-          devices.getUserMedia = (wanted) => ask({ ...wanted, video: wanted.video && { width: WIDTH, height: HEIGHT } });
+          devices.getUserMedia = (wanted) => ask(wanted?.video ? { ...wanted, video: { ...wanted.video, width: WIDTH, height: HEIGHT } } : wanted);
         """
         self.cdp("Page.addScriptToEvaluateOnNewDocument", source=source.replace("WIDTH", str(width)).replace("HEIGHT", str(height)))
 

@@ -67,9 +67,9 @@ def measure() -> tuple[list[float], list[float]]:
     rings: list[float] = []
     frames: list[float] = []
     with Cluster() as cluster:
-        first, second = Chromium(), None
+        first, second = Chromium("sharp"), None
         try:
-            second = Chromium()
+            second = Chromium("sharp")
             ann, bob = sign_in(first, cluster.url(), "Ann"), sign_in(second, cluster.url(), "Bob")
             # One call more than counted: the first one warms both browsers up.
             for run in range(RUNS + 1):
