@@ -215,6 +215,12 @@ class Wire:
 
     def close(self, code: int = 1000) -> None:
         try:
+            # With unread messages the library reads no answer to its close either, and waits for it in vain.
+            while True:
+                self.socket.recv(timeout=0.01)
+        except Exception:  # noqa: BLE001 - none is left
+            pass
+        try:
             self.socket.close(code)
         except Exception:  # noqa: BLE001 - it may be gone already
             pass
