@@ -96,21 +96,78 @@ def test_a_page_that_the_browser_kept_and_shows_again_has_its_room_back(enters):
     assert ann.run("return roost.me.member") == member
 
 
+# What the page says of its offers, in order. While the second one is with the node, which has asked for 9 places, it asks for 16 and for 25.
+TRAIL = """
+  globalThis.trail = [];
+  const native = Object.getPrototypeOf(WebSocket).prototype;
+  const send = native.send;
+  native.send = function (text) {
+    const { type, n } = JSON.parse(text);
+    if (["offer", "answered"].includes(type)) trail.push(`${type} ${n}`);
+    send.call(this, text);
+    if (type !== "offer" || n !== 2) return;
+    for (const video of [16, 25]) this.onmessage({ data: JSON.stringify({ type: "media", room: roost.room.room, kind: "slots-wanted", video }) });
+  };
+  return true;
+"""
+
+
 def test_a_room_grows_by_places_for_pictures_and_who_reconnects_has_as_many(enters, room):
-    ann = enters("Ann")
+    ann = enters("Ann", TRAIL)
     offered = (
         "const kinds = [...pcs.at(-1).localDescription?.sdp.matchAll(/^m=(\\w+)/gm) ?? []].map(([, kind]) => kind);"
         "return ['audio', 'video'].map((kind) => kinds.filter((each) => each === kind).length)"
     )
+    trail = lambda: ann.run("return trail")  # noqa: E731
     wait_until(lambda: ann.run(offered) == [1 + 8, 1 + 4], "one to send, and the first places")
-    told(ann, {"type": "media", "room": room, "kind": "slots-wanted", "video": 16})
-    wait_until(lambda: ann.run(offered) == [1 + 8, 1 + 16], "more places for pictures", seen=lambda: ann.run(offered))
+    wait_until(lambda: trail() == ["offer 1", "answered 1"], "the first offer is answered", seen=trail)
+    told(ann, {"type": "media", "room": room, "kind": "slots-wanted", "video": 9})
+    wait_until(lambda: ann.run(offered) == [1 + 8, 1 + 25], "more places for pictures", seen=lambda: ann.run(offered))
     wait_until(lambda: ann.run("return pcs.at(-1).connectionState") == "connected", "it stands")
+    # Numbered, one at a time, and what came while one was away is in one more.
+    one_by_one = [f"{step} {n}" for n in (1, 2, 3) for step in ("offer", "answered")]
+    wait_until(lambda: len(trail()) >= len(one_by_one), "all are answered", seen=trail)
     told(ann, {"type": "media", "room": room, "kind": "lost", "reason": "node"})
     wait_until(lambda: ann.run("return pcs.length === 2 && pcs[1].connectionState") == "connected", "another one stands")
-    assert ann.run(offered) == [1 + 8, 1 + 16]
+    assert ann.run(offered) == [1 + 8, 1 + 25]
+    assert trail() == [*one_by_one, "offer 1", "answered 1"]
     # None was refused: what a browser lets go of is in the list no more.
-    assert ann.run("return pcs[1].getTransceivers().length") == 1 + 8 + 1 + 16
+    assert ann.run("return pcs[1].getTransceivers().length") == 1 + 8 + 1 + 25
+
+
+# By which names and keys the two ends know each other, and by which name the packets go that the browser sends now.
+WAY = """
+  const pc = pcs[0];
+  const find = (kind, line) => pc[kind].sdp.match(line)[1];
+  const both = (line) => [find("localDescription", line), find("remoteDescription", line)];
+  const dtls = pc.getSenders()[0].transport;
+  return {
+    names: both(/^a=ice-ufrag:(.*)$/m),
+    keys: both(/^a=fingerprint:(.*)$/m),
+    goes: dtls.iceTransport.getSelectedCandidatePair()?.local.usernameFragment ?? null,
+    states: [pc.signalingState, pc.connectionState, dtls.state],
+  };
+"""
+
+
+def test_a_path_is_found_anew_under_the_same_keys_and_all_goes_on(enters):
+    ann, bob = enters("Ann"), enters("Bob")
+    meets(ann, bob)
+    sees_picture(ann)
+    before = ann.run(WAY)
+    ann.run("globalThis.handshakes = 0; pcs[0].getSenders()[0].transport.onstatechange = () => { handshakes++; }; return true")
+    ann.run("dispatchEvent(new Event('online')); return true")
+
+    def is_new() -> dict | None:
+        way = ann.run(WAY)
+        good = all(new != old for new, old in zip(way["names"], before["names"])) and way["goes"] == way["names"][0]
+        return way if good and way["states"] == ["stable", "connected", "connected"] else None
+
+    way = wait_until(is_new, "packets go under other names", seen=lambda: ann.run(WAY))
+    assert way["keys"] == before["keys"]
+    sees_picture(ann)
+    sees_picture(bob)
+    assert ann.run("return [pcs.length, handshakes]") == [1, 0]
 
 
 def test_who_was_muted_already_says_so_again_when_a_host_mutes(enters, room):
