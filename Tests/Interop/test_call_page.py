@@ -68,6 +68,29 @@ def test_a_grown_call_has_a_good_shape_at_any_count(person, wire):
     ann.sees("VP8 · 1280 × 720")
 
 
+# The page's own arithmetic: what is wrong with the tiles of any count in a room of any size. `kind` is a grid, or one large and a strip.
+WRONG = """
+  const { gridOf, focusOf } = await import("/app/layout.js");
+  const wrong = [];
+  const around = 0.01;
+  for (const width of arguments[0]) for (const height of arguments[0]) for (let count = 1; count <= 50; count++) {
+    for (const [kind, boxes] of [["grid", gridOf(count, { width, height })], ["focus", focusOf(count, { width, height })]]) {
+      const all = kind === "grid" ? boxes.length === count : boxes.length >= Math.min(count, 2) && boxes.length <= count;
+      const good = boxes.every(({ x, y, w, h }) => w > 0 && h > 0 && x >= -around && y >= -around && x + w <= width + around && y + h <= height + around);
+      const alone = boxes.every((a, at) => boxes.slice(0, at).every((b) => a.x + a.w <= b.x + around || b.x + b.w <= a.x + around || a.y + a.h <= b.y + around || b.y + b.h <= a.y + around));
+      if (!all || !good || !alone) wrong.push(`${kind} of ${count} in ${width}x${height}: ${boxes.length}, ${good ? "inside" : "outside"}, ${alone ? "apart" : "over each other"}`);
+    }
+  }
+  return wrong;
+"""
+
+
+def test_tiles_of_any_count_are_inside_and_apart_in_a_window_of_any_shape(browser, cluster):
+    tab = browser()
+    tab.open(cluster.url())
+    assert tab.run(WRONG, [240, 320, 390, 480, 640, 768, 844, 1024, 1280, 1920, 2560]) == []
+
+
 def test_banners_say_only_what_is_true_of_the_call(browser, cluster, person):
     ann, bob = browser(), person("Bob")
     ann.name = f"Ann {secrets.token_hex(2)}"
