@@ -410,6 +410,18 @@ def test_the_panel_counts_links_and_streams_against_theory_and_names_the_layer(e
     theirs = lambda: tables()[f"From {bob.name}"]  # noqa: E731
     wait_until(lambda: theirs().get("Layer", [None])[0] in ("h", "m", "l") and "×" in theirs()["Picture"][0], "what comes of Bob, and in which layer", 40, seen=tables)
     assert theirs()["Sound"][0].startswith("Opus")
+    for title in ("From you", f"From {bob.name}"):
+        assert re.fullmatch(r"\d+(\.\d)? %", tables()[title]["Loss"][0])
+
+    link = lambda: tables()["To the node"]  # noqa: E731
+    flows = lambda text: re.fullmatch(r"[\d.]+ [kM]bit/s", text) and not text.startswith("0 ")  # noqa: E731
+    assert flows(theirs()["Picture rate"][0])
+    wait_until(lambda: flows(link()["Up"][0]) and flows(link()["Down"][0]), "what goes up and down in all", 40, seen=tables)
+    wait_until(lambda: re.fullmatch(r"(< )?\d+ ms", link()["Round trip"][0]), "how long a packet is on its way and back", 40, seen=tables)
+    totals = lambda: tables().get("The node in all", {})  # noqa: E731
+    wait_until(lambda: list(totals()) == ["Received", "Sent"] and all(map(flows, sum(totals().values(), []))), "what goes through the node in all", 40, seen=tables)
+    heads = "const table = [...document.querySelectorAll('#panel-body table')].find((each) => each.caption.textContent === 'The node in all'); return [...table.querySelectorAll('th[scope=col]')].map((each) => each.textContent)"
+    assert ann.run(heads) == ["2 s", "10 s", "40 s"]
 
 
 def test_who_enters_again_goes_live_only_as_the_lobby_says(enters, wire, room):
