@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import time
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,17 @@ def test_a_straight_call_reports_standstills_and_no_layers(person):
     assert {key: video[key] for key in ("freezeCount", "rid", "paused", "reason")} == {"freezeCount": 7, "rid": None, "paused": False, "reason": None}
 
 
-def test_a_room_reports_layers_and_what_is_hidden(browser, cluster):
+# What the node would say of a slow download, and nothing else of it meanwhile.
+SLOW = """
+  const socket = sockets.at(-1);
+  globalThis.usual ??= socket.onmessage;
+  socket.onmessage = () => {};
+  usual.call(socket, {data: arguments[0]});
+  return (await roost.report()).members[0].video;
+"""
+
+
+def test_a_room_reports_layers_and_what_is_slow_small_or_hidden(browser, cluster, wire):
     room = f"report-{secrets.token_hex(3)}"
     # Browsers tell of layers in any order.
     backwards = (
@@ -65,23 +76,51 @@ def test_a_room_reports_layers_and_what_is_hidden(browser, cluster):
     layers = wait_until(lambda: ann.run("return roost.statistics().sent.video.layers.map(({rid}) => rid)"), "what Ann sends is measured")
     assert layers == [rid for rid in ("l", "m", "h") if rid in layers] and len(layers) > 1
 
-    slow = {"type": "media", "room": room, "kind": "quality", "layers": [], "downBps": 100_000}
-    slow["paused"] = [{"member": ann.run("return roost.members[0].member"), "source": "camera", "reason": "bandwidth"}]
-    heard = ann.run("sockets.at(-1).onmessage({data: arguments[0]}); return (await roost.report()).members[0].video", json.dumps(slow))
+    others = [wire("Cem"), wire("Dan")]
+    for other in others:
+        other.ask("join", room=room, kind="room", topology="sfu", media={"audio": True, "video": True, "screen": False})
+    ann.report_where(lambda r: len(r["members"]) == 3, "all are there")
+
+    def slow(count: int) -> dict:
+        paused = [{"member": member, "source": "camera", "reason": "bandwidth"} for member in ann.run("return roost.members.map(({member}) => member)")[:count]]
+        told = {"type": "media", "room": room, "kind": "quality", "layers": [], "downBps": 100_000, "paused": paused}
+        return ann.run(SLOW, json.dumps(told))
+
+    slow(3)
+    ann.sees("Your download is slow: pictures of 3 people are paused")
+    heard = slow(1)
     assert (heard["paused"], heard["reason"], heard["rid"]) == (True, "bandwidth", None)
+    ann.sees("Your download is slow: the picture of one person is paused")
     # The node takes late answers for a slow download; a page that gets no processor knows better.
-    told(ann, slow)
-    ann.run(
-        "globalThis.hear = sockets.at(-1).onmessage; sockets.at(-1).onmessage = () => {};"
-        "globalThis.work = setInterval(() => { const end = performance.now() + 400; while (performance.now() < end); }, 450); return true"
-    )
+    ann.run("globalThis.work = setInterval(() => { const end = performance.now() + 400; while (performance.now() < end); }, 450); return true")
     ann.sees("This device is busy: the picture of one person is paused")
-    ann.run("clearInterval(work); sockets.at(-1).onmessage = hear; return true")
-    told(ann, {**slow, "paused": []})
+    ann.run("clearInterval(work); sockets.at(-1).onmessage = usual; return true")
+    told(ann, {"type": "media", "room": room, "kind": "quality", "layers": [], "downBps": 100_000, "paused": []})
+    for other in others:
+        other.ask("leave", room=room)
+    meets(ann, bob)
+
+    # The room that a tile has on the page chooses the layer, and what nobody takes is not sent.
+    sent = lambda: {each["rid"] for each in bob.run("return roost.statistics().sent.video.layers") if each["active"] and each["bps"] > 0}  # noqa: E731
+
+    def gets(rid: str) -> float:
+        began = time.monotonic()
+        ann.report_where(lambda r: r["members"][0]["video"]["rid"] == rid, f"the tile gets layer {rid}", 60.0)
+        return time.monotonic() - began
+
+    ann.click("Show who speaks large")
+    gets("h")
+    wait_until(lambda: "h" in sent(), "Bob sends the largest", seen=sent)
+    ann.appearance(width=320, height=400)
+    took = gets("l")
+    assert took < 2.0, f"a small tile got the small layer after {took:.1f} s"
+    wait_until(lambda: sent() == {"l"}, "Bob sends nothing else", seen=sent)
 
     hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => arguments[0]}); document.dispatchEvent(new Event('visibilitychange')); return true"
     ann.run(hide, True)
+    hidden = time.monotonic()
     ann.report_where(lambda r: (r["members"][0]["video"]["paused"], r["members"][0]["video"]["reason"]) == (True, "hidden"), "hidden")
+    assert time.monotonic() - hidden < 2.0
     ann.run(hide, False)
     ann.report_where(lambda r: r["members"][0]["video"]["paused"] is False, "shown")
     assert ann.run("return document.querySelector('[data-testid=tile]').classList.contains('has-picture')")
