@@ -1,7 +1,10 @@
 """An independent WebRTC implementation in rooms, over the documented protocol: sound and VP8 that decode."""
 
 import ipaddress
+import re
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +77,63 @@ def test_who_has_only_ipv6_meets_who_has_only_ipv4(member):
     wait_until(lambda: bob.shows(ann) and bob.hears(ann), "who comes over IPv6 is seen and heard", 30, seen=seen)
     named = [line.split()[4] for line in ann.answer.splitlines() if line.startswith("a=candidate:")]
     assert set(own_addresses()) <= set(named)
+
+
+# Sends what strangers may send to a node's port, as fast as its bursts allow, until its input ends: noise, checks of nobody's, the start of a
+# handshake, media and reports that nobody agreed on. A program of its own: the members of this test need their processor.
+FLOOD = """
+import os, random, select, socket, struct, sys
+host, port = sys.argv[1], int(sys.argv[2])
+check = struct.pack("!HHI12s", 1, 32, 0x2112A442, b"0" * 12) + struct.pack("!HH", 6, 9) + b"none:none" + bytes(3) + struct.pack("!HH", 8, 20) + bytes(20)
+hello = bytes([22, 254, 253]) + bytes(8) + struct.pack("!H", 200) + bytes([1, 0, 0, 188]) + bytes(196)
+media = struct.pack("!BBHII", 0x90, 96, 7, 9, 0xFEED) + bytes(1_000)
+report = struct.pack("!BBHI", 0x81, 206, 2, 0xFEED) + bytes(40)
+sockets = [socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+while not select.select([sys.stdin], [], [], 0.005)[0]:
+    for each in sockets:
+        for said in (check, hello, media, report, os.urandom(random.randrange(1, 1_200))):
+            each.sendto(said, (host, port))
+"""
+
+
+def test_floods_at_the_nodes_port_and_a_description_of_a_megabyte_harm_no_other(member, cluster, wire):
+    room = "aio-" + secrets.token_hex(4)
+    ann, bob = member("Ann", room, 0), member("Bob", room, 1)
+    seen = lambda: f"{ann.describe()}\n{bob.describe()}"  # noqa: E731
+    for one, other in ((ann, bob), (bob, ann)):
+        wait_until(lambda one=one, other=other: one.shows(other) and one.hears(other), "they see and hear each other", 30, seen=seen)
+    mal = wire("Mal")
+    node = mal.ask("join", room=room, kind="room", topology="sfu", media={"audio": True, "video": True, "screen": False})["room"]["node"]
+
+    def dropped() -> int:
+        _, text = cluster.admin(node, "/metrics")
+        return sum(float(count) for count in re.findall(r"^roost_media_dropped_packets_total\{.*\} (\S+)$", text, re.M))
+
+    def came(one) -> tuple[int, int]:
+        return sum(count for count, _ in one.heard.values()), sum(count for count, _ in one.seen.values())
+
+    candidate = next(line.split() for line in ann.answer.splitlines() if line.startswith("a=candidate:") and line.split()[2].lower() == "udp")
+    began = dropped()
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, candidate[4], candidate[5]], stdin=subprocess.PIPE)
+    try:
+        wait_until(lambda: dropped() > began + 1_000, "the flood is at the node")
+        before = {one: came(one) for one in (ann, bob)}
+        # Nearly as long as may be sent (each line end takes four characters there), and far longer.
+        assert mal.refusal("offer", room=room, n=1, sdp="v=0\r\n" + "a=x\r\n" * (mal.session["limits"]["offer"] // 8)) in ("bad-request", "unavailable")
+        mal.start("offer", room=room, n=2, sdp="v=0\r\n" + "a=x\r\n" * 200_000)
+        assert mal.hear_close()[0] in (1008, 1009)
+
+        def go_on(one) -> bool:
+            (sound, pictures), (sound_before, pictures_before) = came(one), before[one]
+            return sound > sound_before + 100 and pictures > pictures_before + 20
+
+        # Two seconds of sound.
+        for one in (ann, bob):
+            wait_until(lambda one=one: go_on(one), "sound and pictures go on", 10, seen=seen)
+        assert dropped() > began + 10_000
+        assert flood.poll() is None
+    finally:
+        flood.stdin.close()
+        flood.wait(10)
+    for one, other in ((ann, bob), (bob, ann)):
+        assert one.state == "connected" and one.shows(other) and one.hears(other), seen()
