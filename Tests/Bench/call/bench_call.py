@@ -1,5 +1,7 @@
-"""`make bench-call`: from the click on "call" to ringing there, and from accepting to the first decoded frame; both pages in Chromium."""
+"""`make bench-call`: from the click on "call" to ringing there, from accepting to the first decoded frame, and from entering a room to
+the first frame through its node; both pages in Chromium."""
 
+import json
 import statistics
 import sys
 from pathlib import Path
@@ -55,6 +57,28 @@ return await new Promise((done) => {
 """
 
 
+# The same of a room: the first frame of whoever was there before.
+ENTER = """
+return await new Promise((done) => {
+    const began = performance.now();
+    document.querySelector('[data-testid=enter]').click();
+    const look = setInterval(() => {
+        const video = document.querySelector('[data-testid=tile] video');
+        if (video?.srcObject && !video.watched) {
+            video.watched = true;
+            video.requestVideoFrameCallback(() => { clearInterval(look); done(performance.now() - began); });
+        }
+        if (performance.now() - began > 20000) { clearInterval(look); done(null); }
+    }, 4);
+});
+"""
+
+READY = """
+const { local, entered } = window.roost ?? {};
+return Boolean(local) && !entered && [local.audio, local.video].every((each) => each.state === "on") && !document.querySelector('[data-testid=enter]').disabled;
+"""
+
+
 def sign_in(browser: Chromium, url: str, name: str):
     tab = browser.tab
     tab.name, tab.home = name, url
@@ -63,7 +87,26 @@ def sign_in(browser: Chromium, url: str, name: str):
     return tab
 
 
-def measure() -> tuple[list[float], list[float]]:
+def measure_entering(ann, bob, url: str) -> list[float]:
+    """Ann is in the room; Bob has looked at himself in its lobby, and goes in."""
+    frames: list[float] = []
+    room = f"{url}/room/bench?topology=sfu"
+    ann.open(f"{room}&name=Ann&join=1")
+    ann.report_where(lambda r: r["room"] == "bench", "Ann is in the room")
+    for run in range(RUNS + 1):
+        bob.open(f"{room}&name=Bob")
+        wait_until(lambda: bob.run(READY), "Bob may go in", every=0.1)
+        frame = bob.run(ENTER)
+        assert isinstance(frame, (int, float)), bob.describe()
+        assert bob.run("return roost.members.map(({ straight }) => straight)") == [False], "through the node"
+        if run:
+            frames.append(float(frame))
+        bob.click("Leave the room")
+        ann.report_where(lambda r: r["members"] == [], "Bob has left")
+    return frames
+
+
+def measure() -> tuple[list[float], list[float], list[float]]:
     rings: list[float] = []
     frames: list[float] = []
     with Cluster() as cluster:
@@ -86,24 +129,27 @@ def measure() -> tuple[list[float], list[float]]:
                 ann.click("Hang up")
                 idle(ann)
                 idle(bob)
+            entering = measure_entering(ann, bob, cluster.url())
         finally:
             first.quit()
             if second:
                 second.quit()
-    return rings, frames
+    return rings, frames, entering
 
 
 def main() -> int:
-    rings, frames = measure()
+    rings, frames, entering = measure()
     rows = [
         {
             "name": name, "value": round(statistics.median(values), 1), "unit": "ms", "baseline": None, "ratio": None, "limit": limit,
             "runs": len(values),
         }
-        for name, values, limit in (("click to ringing", rings, RING_LIMIT), ("accept to first frame", frames, FRAME_LIMIT))
+        for name, values, limit in (
+            ("click to ringing", rings, RING_LIMIT), ("accept to first frame", frames, FRAME_LIMIT), ("enter to first frame", entering, FRAME_LIMIT),
+        )
     ]  # fmt: skip
     print(f"{'':24}{'median':>10}{'least':>10}{'most':>10}{'limit':>10}")
-    for row, values in zip(rows, (rings, frames), strict=True):
+    for row, values in zip(rows, (rings, frames, entering), strict=True):
         print(f"{row['name']:24}{row['value']:>7.0f} ms{min(values):>7.0f} ms{max(values):>7.0f} ms{row['limit']:>7} ms")
     return conclude("call", rows)
 
