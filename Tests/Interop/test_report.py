@@ -103,18 +103,17 @@ def test_a_room_reports_layers_and_what_is_slow_small_or_hidden(browser, cluster
     # The room that a tile has on the page chooses the layer, and what nobody takes is not sent.
     sent = lambda: {each["rid"] for each in bob.run("return roost.statistics().sent.video.layers") if each["active"] and each["bps"] > 0}  # noqa: E731
 
-    def gets(rid: str) -> float:
-        began = time.monotonic()
-        ann.report_where(lambda r: r["members"][0]["video"]["rid"] == rid, f"the tile gets layer {rid}", 60.0)
-        return time.monotonic() - began
-
-    ann.click("Show who speaks large")
-    gets("h")
-    wait_until(lambda: "h" in sent(), "Bob sends the largest", seen=sent)
-    ann.appearance(width=320, height=400)
-    took = gets("l")
-    assert took < 2.0, f"a small tile got the small layer after {took:.1f} s"
+    pin = "document.querySelector('[data-testid=tile-self] [data-testid=pin]').click(); return true"
+    ann.appearance(width=640, height=480)
+    ann.run(pin)
+    pinned = time.monotonic()
+    ann.report_where(lambda r: r["members"][0]["video"]["rid"] == "l", "a small tile gets the small layer")
+    took = time.monotonic() - pinned
+    assert took < 2.0, f"after {took:.1f} s"
     wait_until(lambda: sent() == {"l"}, "Bob sends nothing else", seen=sent)
+    ann.run(pin)
+    ann.report_where(lambda r: r["members"][0]["video"]["rid"] in ("m", "h"), "a larger tile gets a larger one", 60.0)
+    wait_until(lambda: len(sent()) > 1, "Bob sends it", seen=sent)
 
     hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => arguments[0]}); document.dispatchEvent(new Event('visibilitychange')); return true"
     ann.run(hide, True)

@@ -67,12 +67,12 @@ def test_three_chromium_and_a_firefox_see_and_hear_each_other_and_who_leaves_is_
 def test_who_reloads_is_seen_again_within_three_seconds(enters):
     ann, bob = people = [enters("Ann", "chromium calm"), enters("Bob", "chromium calm")]
     meets(ann, bob)
-    sees_and_hears_all(ann)
+    sees_and_hears_all(ann, pixels=320 * 180)
     watch(ann)
     bob.run("globalThis.isOld = true; location.reload(); return true")
     wait_until(lambda: bob.run("return globalThis.isOld !== true && roost.members[0]?.state === 'connected'"), "back after a reload", seen=bob.describe)
     for tab in people:
-        sees_and_hears_all(tab)
+        sees_and_hears_all(tab, pixels=320 * 180)
     # From the old page's last frame to the new one's first, as Ann was shown them.
     stood_for = stood(ann, member_id(ann, bob.name))["picture"]
     assert 100 < stood_for < 3_000, f"Bob's picture stood for {stood_for:.0f} ms"
