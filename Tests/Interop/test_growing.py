@@ -19,6 +19,19 @@ LOST_PICTURE = """
   return true;
 """
 
+# When (performance.now()) there were two again, and when their media went straight.
+ALONE = """
+  globalThis.alone = {};
+  const look = () => {
+    if (roost.members.length !== 1) return;
+    alone.two ??= performance.now();
+    if (roost.members[0].straight) alone.straight ??= performance.now();
+  };
+  roost.addEventListener("change", look);
+  setInterval(look, 50);
+  return true;
+"""
+
 
 def goes_on(tab, member: str) -> None:
     """No standstill of a member's picture and sound so far, but what a page that gets no processor cannot help: `make bench-growing` has the
@@ -85,6 +98,8 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
     for tab in (ann, bob):
         forget(tab)
 
+    for tab in (ann, bob):
+        tab.run(ALONE)
     cem.click("Hang up")
     for tab, other in ((ann, bob), (bob, ann)):
         tab.report_where(
@@ -92,6 +107,9 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
             "straight again after ten seconds",
             40.0,
         )
+        # A third who is back soon must find the node.
+        two, straight = tab.run("return [alone.two, alone.straight]")
+        assert straight - two > 8_000, f"{tab.name} was forwarded for {straight - two:.0f} ms only"
         wait_until(lambda tab=tab: connections(tab) == 1, f"{tab.name}'s way to the node is closed", 60.0, seen=tab.describe)
     goes_on(ann, bob_id)
     goes_on(bob, ann_id)
