@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from check import add, cells, gather, open_check, reason, remove_all, servers
+from check import add, cells, gather, gather_at_once, open_check, reason, remove_all, servers
 from cluster import free_ports
 from page import serious_findings
 from taps import tap
@@ -77,32 +77,32 @@ def test_a_wrong_password_is_told_from_a_server_that_is_away(page, kind):
     assert not [row for row in cells(tab, "candidates") if row["Type"] == "relay"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_this_roosts_turn_server_being_off_is_told(page, cluster, kind):
-    tab = page(kind)
+def test_this_roosts_turn_server_being_off_is_told(page, cluster):
+    tabs = [page(kind) for kind in KINDS]
     pid = cluster.kill("turn-1", signal.SIGSTOP)
     try:
-        codes = gather(tab)
+        told = gather_at_once(tabs)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert codes[0] == "advice-all-blocked", tab.describe()
-    assert {"stun-fails", "turn-udp-fails", "turn-tcp-fails", "turn-tls-fails"} <= set(codes)
-    tab.sees("Neither STUN nor TURN answers")
+    for tab, codes in zip(tabs, told):
+        assert codes[0] == "advice-all-blocked", tab.describe()
+        assert {"stun-fails", "turn-udp-fails", "turn-tcp-fails", "turn-tls-fails"} <= set(codes)
+        tab.sees("Neither STUN nor TURN answers")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_turn_server_that_is_off_is_said_to_be_unreachable(page, kind):
-    tab = page(kind)
-    remove_all(tab)
+def test_a_turn_server_that_is_off_is_said_to_be_unreachable(page):
+    tabs = [page(kind) for kind in KINDS]
     off = f"turn:127.0.0.1:{free_ports(1)}"
-    add(tab, f"{off}?transport=tcp", "ann", "secret")
-    add(tab, off, "ann", "secret")
-    codes = gather(tab)
-    assert {"turn-tcp-fails", "turn-udp-fails"} <= set(codes), tab.describe()
-    assert reason(tab, f"{off}?transport=tcp") == "unreachable"
-    assert reason(tab, off) in ("no-answer", "unreachable")
-    tab.sees("Not reachable", "TURN does not work over TCP")
-    assert {"Code": "701", "Server": f"{off}?transport=tcp"}.items() <= cells(tab, "errors")[0].items()
+    for tab in tabs:
+        remove_all(tab)
+        add(tab, f"{off}?transport=tcp", "ann", "secret")
+        add(tab, off, "ann", "secret")
+    for tab, codes in zip(tabs, gather_at_once(tabs)):
+        assert {"turn-tcp-fails", "turn-udp-fails"} <= set(codes), tab.describe()
+        assert reason(tab, f"{off}?transport=tcp") == "unreachable"
+        assert reason(tab, off) in ("no-answer", "unreachable")
+        tab.sees("Not reachable", "TURN does not work over TCP")
+        assert {"Code": "701", "Server": f"{off}?transport=tcp"}.items() <= cells(tab, "errors")[0].items()
 
 
 @pytest.mark.parametrize("kind", KINDS)

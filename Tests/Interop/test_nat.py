@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from calls import call, hears, sees_picture
-from check import cells, gather, open_check, servers
+from check import cells, gather_at_once, open_check, servers
 from homes import marks, roost_at, sign_in, tab_at
 from namespaces import Inside, Namespace
 
@@ -34,20 +34,24 @@ def at_home(net) -> Iterator:
 
 
 @pytest.fixture(scope="module")
-def ann(at_home, symmetric) -> Inside:
-    return at_home("chromium", symmetric[0])
+def people(at_home, net, symmetric, url) -> dict[str, Inside]:
+    """Who is at home where: Ann and Bob behind symmetric NATs, Dora behind one that keeps ports, and two whom no UDP leaves."""
+    return {
+        "ann": at_home("chromium", symmetric[0]), "bob": at_home("firefox", symmetric[1]), "dora": at_home("chromium", net.home("masquerade")),
+        **{f"cat-{kind}": at_home(kind, net.home(refuse="meta l4proto udp")) for kind in ("chromium", "firefox")},
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def bob(at_home, symmetric) -> Inside:
-    return at_home("firefox", symmetric[1])
+def told(people, url) -> dict[str, list[str]]:
+    """What /diagnostics tells each of them. All at once: they wait for what never answers."""
+    return dict(zip(people, gather_at_once([open_check(tab, url) for tab in people.values()])))
 
 
 @pytest.mark.parametrize("who", ["ann", "bob"], ids=["chromium", "firefox"])
-def test_a_symmetric_nat_is_told(request, url, who):
-    tab = open_check(request.getfixturevalue(who), url)
+def test_a_symmetric_nat_is_told(people, told, who):
+    tab, codes = people[who], told[who]
     assert not [each for each in servers(tab) if "127.0.0.1" in each], "the server's own loopback is of no use here"
-    codes = gather(tab)
     assert codes[0] == "advice-relayed", tab.describe()
     assert {"nat-symmetric", "stun-works", "turn-udp-works", "turn-tcp-works"} <= set(codes)
     # The server has no name here, and Firefox does not try TLS to an address.
@@ -59,10 +63,8 @@ def test_a_symmetric_nat_is_told(request, url, who):
     tab.sees("A symmetric NAT")
 
 
-def test_a_nat_that_keeps_ports_is_good_for_direct_calls(at_home, net, url):
-    tab = open_check(at_home("chromium", net.home("masquerade")), url)
-    codes = gather(tab)
-    assert "nat-independent" in codes, tab.describe()
+def test_a_nat_that_keeps_ports_is_good_for_direct_calls(people, told):
+    assert "nat-independent" in told["dora"], people["dora"].describe()
 
 
 def see_and_hear_by_relay(*tabs: Inside) -> None:
@@ -73,8 +75,18 @@ def see_and_hear_by_relay(*tabs: Inside) -> None:
         tab.sees("Relayed")
 
 
-def test_a_call_between_two_symmetric_nats_is_relayed(ann, bob, url):
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_a_network_that_lets_no_udp_through_is_told(people, told, kind):
+    cat, codes = people[f"cat-{kind}"], told[f"cat-{kind}"]
+    assert codes[0] == "advice-udp-blocked", cat.describe()
+    assert {"stun-fails", "turn-udp-fails", "turn-tcp-works"} <= set(codes)
+    assert kind == "firefox" or "turn-tls-works" in codes
+    cat.sees("this network lets no UDP through")
+
+
+def test_a_call_between_two_symmetric_nats_is_relayed(people, url):
     """Neither home can be reached from the other: what each learns of itself by STUN holds for the STUN server alone."""
+    ann, bob = people["ann"], people["bob"]
     sign_in(ann, "Ann", url)
     sign_in(bob, "Bob", url)
     call(ann, bob)
@@ -84,13 +96,8 @@ def test_a_call_between_two_symmetric_nats_is_relayed(ann, bob, url):
 
 
 @pytest.mark.parametrize("kind", ["chromium", "firefox"])
-def test_a_network_that_lets_no_udp_through_is_told_and_calls_go_by_tcp(at_home, net, ann, url, kind):
-    cat = at_home(kind, net.home(refuse="meta l4proto udp"))
-    codes = gather(open_check(cat, url))
-    assert codes[0] == "advice-udp-blocked", cat.describe()
-    assert {"stun-fails", "turn-udp-fails", "turn-tcp-works"} <= set(codes)
-    assert kind == "firefox" or "turn-tls-works" in codes
-    cat.sees("this network lets no UDP through")
+def test_from_a_network_that_lets_no_udp_through_calls_go_by_tcp(people, url, kind):
+    ann, cat = people["ann"], people[f"cat-{kind}"]
     sign_in(ann, "Ann", url)
     # A name of its own: the page of the other kind is still there.
     sign_in(cat, f"Cat-{kind}", url)

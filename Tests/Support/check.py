@@ -38,12 +38,20 @@ def remove_all(tab) -> None:
 
 def gather(tab) -> list[str]:
     """Presses the button and waits for the verdict; gives back its codes, advice first."""
-    tab.run("document.querySelector('[data-testid=gather]').scrollIntoView({block: 'center'}); return true")
-    tab.click("Gather")
-    tab.offers("Gather again", timeout=30)
-    return tab.run(
-        "return [document.querySelector('#advice').dataset.code, ...[...document.querySelectorAll('#facts li')].map(e => e.dataset.code)]"
-    )
+    return gather_at_once([tab])[0]
+
+
+def gather_at_once(tabs: list) -> list[list[str]]:
+    """The same on several pages: what never answers is waited for by all of them together."""
+    for tab in tabs:
+        tab.run("document.querySelector('[data-testid=gather]').scrollIntoView({block: 'center'}); return true")
+        tab.click("Gather")
+    for tab in tabs:
+        tab.offers("Gather again", timeout=40)
+    return [
+        tab.run("return [document.querySelector('#advice').dataset.code, ...[...document.querySelectorAll('#facts li')].map(e => e.dataset.code)]")
+        for tab in tabs
+    ]
 
 
 def cells(tab, table: str) -> list[dict[str, str]]:
