@@ -32,7 +32,8 @@ public struct AnsweredSession: Sendable, Equatable {
             guard pair.0.mid == pair.1.mid, pair.0.kind == pair.1.kind else {
                 throw .mediaChanged(mid: pair.0.mid ?? String(index))
             }
-            media.append(AnsweredMedia(index, offered: pair.0, answered: pair.1))
+            let isMixed = answer.allowsMixedExtensions || pair.1.allowsMixedExtensions
+            media.append(AnsweredMedia(index, offered: pair.0, answered: pair.1, isMixed: isMixed))
         }
     }
 
@@ -63,7 +64,7 @@ public struct AnsweredMedia: Sendable, Equatable {
     /// The slot's MediaStream and track.
     public var stream: MediaStreamID?
 
-    init(_ index: Int, offered: MediaDescription, answered: MediaDescription) {
+    init(_ index: Int, offered: MediaDescription, answered: MediaDescription, isMixed: Bool) {
         self.index = index
         mid = answered.mid ?? ""
         kind = answered.kind
@@ -78,7 +79,8 @@ public struct AnsweredMedia: Sendable, Equatable {
         guard role == .publish || role == .slot else { return }
         codecs = answered.agreedCodecs(
             answered.codecs.compactMap { CodecKind(name: $0.name.lowercased()) }, feedback: .all)
-        extensions = answered.agreedExtensions(Set(ExtensionKind.allCases), clientSends: !sends)
+        extensions = answered.agreedExtensions(
+            Set(ExtensionKind.allCases), clientSends: !sends, isMixed: isMixed)
         rids = (answered.simulcast?.recv ?? []).compactMap(\.first).map {
             NegotiatedRID(rid: $0.rid, isPaused: $0.isPaused)
         }

@@ -87,7 +87,7 @@ public struct ExtensionIDs: Sendable, Hashable {
     /// None.
     public init() {}
 
-    /// The id on the wire: 1 to 14, or 0 where the extension was not agreed to.
+    /// The id on the wire: 1 to 14, beyond 15 where the two-byte form may be used; 0 where the extension was not agreed to.
     public subscript(_ kind: ExtensionKind) -> UInt8 {
         get { ids[Int(kind.rawValue)] }
         set { ids[Int(kind.rawValue)] = newValue }

@@ -37,18 +37,19 @@ extension MediaDescription {
     }
 
     /// The ids of what is known, allowed, and may go the way that the client writes as `direction`.
-    func agreedExtensions(_ allowed: Set<ExtensionKind>, clientSends: Bool) -> ExtensionIDs {
+    ///
+    /// - Parameter isMixed: whether packets may have the two-byte form.
+    func agreedExtensions(_ allowed: Set<ExtensionKind>, clientSends: Bool, isMixed: Bool) -> ExtensionIDs {
         var ids = ExtensionIDs()
-        var used: UInt16 = 0
         for mapping in extensions {
-            // 15 is reserved, and what is above needs the two-byte form in each packet (RFC 8285 §4.2).
-            guard 1...14 ~= mapping.id, used & 1 << mapping.id == 0, let kind = ExtensionKind(uri: mapping.uri),
-                allowed.contains(kind), ids[kind] == 0
+            // 15 is reserved in the one-byte form, and what is above needs the two-byte form (RFC 8285 §4.2, §4.3).
+            guard 1...14 ~= mapping.id || isMixed && 16...255 ~= mapping.id,
+                let kind = ExtensionKind(uri: mapping.uri), allowed.contains(kind), ids[kind] == 0
             else { continue }
+            let id = UInt8(truncatingIfNeeded: mapping.id)
             let direction = mapping.direction ?? .sendrecv
-            guard clientSends ? direction.sends : direction.receives else { continue }
-            used |= 1 << mapping.id
-            ids[kind] = UInt8(truncatingIfNeeded: mapping.id)
+            guard clientSends ? direction.sends : direction.receives, ids.kind(of: id) == nil else { continue }
+            ids[kind] = id
         }
         return ids
     }

@@ -48,6 +48,8 @@ public struct NegotiatedMedia: Sendable, Equatable {
     public var codecs: [NegotiatedCodec] = []
     /// Ids as the client numbers them, of those that may go the m-line's way.
     public var extensions = ExtensionIDs()
+    /// Whether packets may have the two-byte form of the header extension (`a=extmap-allow-mixed`).
+    public var allowsMixedExtensions = false
     /// Simulcast layers that the client sends, in its order; empty without simulcast.
     public var rids: [NegotiatedRID] = []
     /// The sources that the client says it sends. With simulcast Firefox says them (in the order of `rids`), Chromium does not.

@@ -37,7 +37,10 @@ public struct Negotiator: Sendable {
 
         var places = Places(previous)
         let media = offer.media.enumerated().map { index, section in
-            agree(section, index, bundled, previous, &places, slotSource)
+            var section = section
+            // Said once, it is said of each m-line (RFC 8285 §6).
+            section.allowsMixedExtensions = section.allowsMixedExtensions || offer.allowsMixedExtensions
+            return agree(section, index, bundled, previous, &places, slotSource)
         }
         let session = NegotiatedSession(
             sessionID: previous?.sessionID ?? sessionID, version: (previous?.version ?? 0) &+ 1, remoteICE: remoteICE,
@@ -101,14 +104,17 @@ public struct Negotiator: Sendable {
         agreed.codecs = section.agreedCodecs(wanted, feedback: capabilities.feedback)
         guard !agreed.codecs.isEmpty else { return refusal }
         agreed.isReducedSizeRTCP = section.isRTCPReducedSize
+        let isMixed = section.allowsMixedExtensions
+        agreed.allowsMixedExtensions = isMixed
         if isSlot {
-            agreed.extensions = section.agreedExtensions(slotExtensions, clientSends: false)
+            agreed.extensions = section.agreedExtensions(slotExtensions, clientSends: false, isMixed: isMixed)
             agreed.ordinal = earlier?.ordinal ?? places.take(section.kind)
             agreed.slot =
                 earlier?.slot
                 ?? slotSource(SlotRequest(mid: mid, index: index, kind: section.kind, ordinal: agreed.ordinal))
         } else {
-            agreed.extensions = section.agreedExtensions(capabilities.extensions, clientSends: true)
+            agreed.extensions = section.agreedExtensions(
+                capabilities.extensions, clientSends: true, isMixed: isMixed)
             agreed.rids = section.kind == .video ? section.sentLayers(atMost: capabilities.maximumLayers) : []
             agreed.sources = section.declaredSources
             agreed.stream = section.streams.first

@@ -183,6 +183,37 @@ struct NegotiatorTests {
         #expect(try node.answer(member()).session.media == answer.session.media)
     }
 
+    @Test func `ids beyond the one-byte form are agreed on with who takes mixed forms, 15 with nobody`() throws {
+        for isMixed in [true, false] {
+            var offer = member()
+            offer.allowsMixedExtensions = false
+            for index in offer.media.indices {
+                // Said for the m-line, not for all.
+                offer.media[index].allowsMixedExtensions = isMixed
+                for place in offer.media[index].extensions.indices {
+                    switch offer.media[index].extensions[place].uri {
+                    case ExtensionKind.mid.uri: offer.media[index].extensions[place].id = 16
+                    case ExtensionKind.absoluteSendTime.uri: offer.media[index].extensions[place].id = 15
+                    case ExtensionKind.playoutDelay.uri: offer.media[index].extensions[place].id = 255
+                    case ExtensionKind.videoOrientation.uri: offer.media[index].extensions[place].id = 256
+                    default: break
+                    }
+                }
+            }
+            var node = TestNode()
+            let answer = try node.answer(offer)
+            let client = try AnsweredSession(offer: offer, answer: SessionDescription(parsing: answer.text))
+            let sent = try #require(answer.session.publishing.last)
+            for ids in [sent.extensions, client.media[sent.index].extensions] {
+                #expect(ids[.mid] == (isMixed ? 16 : 0) && ids[.playoutDelay] == (isMixed ? 255 : 0))
+                #expect(ids[.absoluteSendTime] == 0 && ids[.videoOrientation] == 0)
+                #expect(ids[.transportSequenceNumber] == 3)
+            }
+            #expect(answer.session.publishing.allSatisfy { $0.allowsMixedExtensions == isMixed })
+            #expect(answer.session.slots.allSatisfy { $0.allowsMixedExtensions == isMixed })
+        }
+    }
+
     @Test func `redundant sound comes first where the client put it first`() throws {
         for first in ["111", "63"] {
             var node = TestNode()

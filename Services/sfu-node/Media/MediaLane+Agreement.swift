@@ -10,8 +10,8 @@ extension MediaLane {
     mutating func agree(_ index: Int, now: Instant) {
         let session = connections[index].session
         var map = connections[index].extensions
-        map.allowsTwoByteForm = false
         for media in session.media {
+            if media.allowsMixedExtensions { map.allowsTwoByteForm = true }
             for kind in ExtensionKind.allCases {
                 guard let known = HeaderExtension(uri: kind.uri), media.extensions[kind] != 0 else { continue }
                 map[known] = media.extensions[kind]
@@ -56,6 +56,7 @@ extension MediaLane {
                 rtxPayloadType: codec.rtxPayloadType.map { PayloadType(rawValue: $0) })
         }
         var ids = HeaderExtensionMap()
+        ids.allowsTwoByteForm = media.allowsMixedExtensions
         for kind in ExtensionKind.allCases {
             guard let known = HeaderExtension(uri: kind.uri), media.extensions[kind] != 0 else { continue }
             ids[known] = media.extensions[kind]
