@@ -22,7 +22,7 @@ public struct BandwidthEstimator: Sendable {
     }
 
     /// A REMB holds as long as this; its sender repeats it every second or so.
-    private static let capLifetime = Interval.seconds(10)
+    public static let capLifetime = Interval.seconds(10)
     /// While feedback stays away, every half second this is left of the estimate.
     private static let silenceDecrease = 0.7
     private static let silenceStep = Interval.milliseconds(500)

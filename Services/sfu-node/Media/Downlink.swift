@@ -15,6 +15,7 @@ struct Downlink: ~Copyable {
     /// The client answers with transport-wide feedback: without, nothing is known, and nothing is held back but by REMB.
     private(set) var isMeasured = false
     private var remb: BitRate?
+    private var rembUntil = Instant.zero
 
     init(now: Instant) {
         var settings = BandwidthEstimator.Settings()
@@ -40,7 +41,8 @@ struct Downlink: ~Copyable {
     /// Bits a second.
     var estimate: Int64 {
         guard isMeasured else { return (remb ?? .megabitsPerSecond(20)).bitsPerSecond }
-        return max(estimator.estimate, floor).bitsPerSecond
+        // The floor is a guess of ours: what the client says of its link counts more.
+        return max(estimator.estimate, min(floor, remb ?? floor)).bitsPerSecond
     }
 
     /// A link that holds no queue and loses nothing is not full: what looks so is a client that gets no processor for some
@@ -96,12 +98,14 @@ struct Downlink: ~Copyable {
     mutating func cap(_ bitRate: UInt64, now: Instant) {
         let rate = BitRate(bitsPerSecond: Int64(clamping: bitRate))
         remb = rate
+        rembUntil = now + BandwidthEstimator.capLifetime
         estimator.receive(maximum: rate, now: now)
     }
 
     /// Call each 200 ms.
     mutating func timeout(now: Instant) {
         if let due = estimator.nextDeadline, due <= now { estimator.timeout(now: now) }
+        if isMeasured, now >= rembUntil { remb = nil }
     }
 
     /// While a probe goes out: when its next part is due.
