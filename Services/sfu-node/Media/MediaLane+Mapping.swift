@@ -111,16 +111,20 @@ extension MediaLane {
             sources[source].subscribers.removeAll { $0 == slot }
             clear(slot)
         }
+        let others = ordinals(of: index, isVideo: !isVideo)
         for source in wanted where subscription(of: source, by: index) == nil {
             let pair = pair(of: source, for: index)
             var chosen: Int?
             for slot in connections[index].slots
             where slots[slot].isVideo == isVideo && slots[slot].source == nil && isApplied(slot) {
-                if chosen == nil { chosen = slot }
-                if slots[slot].ordinal == pair {
+                let ordinal = slots[slot].ordinal
+                if ordinal == pair {
                     chosen = slot
                     break
                 }
+                // What has no other half does not take the place beside somebody else's: that one's may come back.
+                if let before = chosen, !others.contains(slots[before].ordinal) || others.contains(ordinal) { continue }
+                chosen = slot
             }
             guard let slot = chosen else { continue }
             slots[slot].source = source
@@ -135,6 +139,15 @@ extension MediaLane {
                 slots[slot].target = sources[source].tracks.first
             }
         }
+    }
+
+    /// The ordinals of a receiver's slots of one kind that show something.
+    private func ordinals(of index: Int, isVideo: Bool) -> Set<Int> {
+        var ordinals: Set<Int> = []
+        for slot in connections[index].slots where slots[slot].isVideo == isVideo && slots[slot].source != nil {
+            ordinals.insert(slots[slot].ordinal)
+        }
+        return ordinals
     }
 
     /// The ordinal of the slot of the other kind that this receiver has for the same member: the two keep lips in step.
