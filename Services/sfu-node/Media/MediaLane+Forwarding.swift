@@ -179,7 +179,10 @@ extension MediaLane {
             outgoing.payloadType = repair
             pad(outgoing, byteCount: 1, slot, index, path, &out, now)
         case .packet(let origin):
-            for track in sources[source].tracks where tracks[track].ssrc == origin.source {
+            // By its place, as a loop over the array would retain it.
+            for place in sources[source].tracks.indices {
+                let track = sources[source].tracks[place]
+                guard tracks[track].ssrc == origin.source else { continue }
                 // The ring's bytes must stay where they are while they are written: taken out for the time being.
                 guard let ring = tracks[track].ring.take() else { return }
                 resend(origin, from: ring, track, repair, slot, path, &out, now)
