@@ -143,7 +143,10 @@ struct RTPWriterTests {
             let found = arrived.extensions(target)
             let mid = found.mid(in: sent.span.raw)
             #expect(mid == (target[.mid] == nil ? nil : StreamLabel("slot")))
-            for kind in [HeaderExtension.audioLevel, .videoOrientation, .playoutDelay, .dependencyDescriptor] {
+            for kind in [
+                HeaderExtension.audioLevel, .videoOrientation, .playoutDelay, .absoluteCaptureTime,
+                .dependencyDescriptor,
+            ] {
                 let before = target[kind] == nil ? nil : places[kind].map { Array(bytes[$0]) }
                 #expect(found[kind].map { Array(sent[$0]) } == before)
             }

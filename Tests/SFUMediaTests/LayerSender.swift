@@ -18,6 +18,8 @@ struct LayerSender {
         didSet { if isActive, !oldValue { wantsKeyFrame = true } }
     }
     var wantsKeyFrame = true
+    /// Beside each packet (AV1 RTP payload specification, appendix A); empty: none.
+    var dependencyDescriptor: [UInt8] = []
 
     private(set) var keyFrames = 0
     private(set) var frames = 0
@@ -93,7 +95,9 @@ struct LayerSender {
 
     private func labels(repaired: Bool) -> [(ExtensionKind, [UInt8])] {
         let layer = rid.map { [(repaired ? ExtensionKind.repairedRID : .rid, Array($0.utf8))] } ?? []
-        return [(.mid, Array(mid.utf8))] + layer
+        let descriptor: [(ExtensionKind, [UInt8])] =
+            dependencyDescriptor.isEmpty ? [] : [(.dependencyDescriptor, dependencyDescriptor)]
+        return [(.mid, Array(mid.utf8))] + layer + descriptor
     }
 }
 
@@ -107,12 +111,16 @@ enum RTPBytes {
         packet += bytes(number) + bytes(timestamp) + bytes(ssrc)
         if !elements.isEmpty {
             var block: [UInt8] = []
+            // Over sixteen bytes need the two-byte form (RFC 8285 §4.3).
+            let isTwoByte = elements.contains { $0.1.count > 16 }
             for (kind, value) in elements {
                 let id = OfferBuilder.chromiumExtensions[kind] ?? 15
-                block += [id << 4 | UInt8(value.count - 1)] + value
+                block += isTwoByte ? [id, UInt8(value.count)] : [id << 4 | UInt8(value.count - 1)]
+                block += value
             }
             block += [UInt8](repeating: 0, count: -block.count & 3)
-            packet += [0xbe, 0xde] + bytes(UInt16(block.count / 4)) + block
+            packet += isTwoByte ? [0x10, 0x00] : [0xbe, 0xde]
+            packet += bytes(UInt16(block.count / 4)) + block
         }
         return packet + payload
     }

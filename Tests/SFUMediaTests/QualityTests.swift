@@ -110,4 +110,52 @@ struct QualityTests {
         #expect(frames.count >= 890)
         #expect(slot.longestFreeze(from: start, to: end) < .milliseconds(600))
     }
+
+    @Test func `behind 150 kbit/s pictures pause, the reason is told, and sound goes on`() throws {
+        let room = try VirtualRoom(seed: 7)
+        _ = try room.join("ann")
+        let bob = try room.join("bob", pictures: [])
+        room.settle()
+        try room.view(bob, [("ann", 1_280, 720)])
+        bob.down.change(to: .init(capacity: .kilobitsPerSecond(150)), now: room.now)
+        room.run(for: .seconds(10))
+
+        let start = room.now
+        var paused = 0
+        for _ in 0..<30 {
+            room.run(for: .seconds(1))
+            if bob.quality?.paused == [MediaPause(member: "ann", source: .camera, reason: .bandwidth)] { paused += 1 }
+        }
+        let sound = try #require(bob.slot(.microphone, of: "ann")).packets(from: start, to: room.now)
+        let pictures = try #require(bob.slot(.camera, of: "ann"))
+        print(
+            "150 kbit/s: sound \(sound) of 1500, paused \(paused) of 30 s,",
+            "pictures \(pictures.shown(from: start, to: room.now).count), dropped \(bob.down.droppedByQueue)")
+        #expect(sound >= 1_470)
+        // Now and then the node tries whether a picture passes.
+        #expect(paused >= 25)
+        #expect(pictures.faults == [])
+    }
+
+    @Test func `a link that widens is found by probing, and the largest layer is back within 15 s`() throws {
+        let room = try VirtualRoom(seed: 10)
+        _ = try room.join("ann")
+        let bob = try room.join("bob", pictures: [])
+        room.settle()
+        try room.view(bob, [("ann", 1_280, 720)])
+        bob.down.change(to: .init(capacity: .kilobitsPerSecond(500)), now: room.now)
+        room.run(for: .seconds(30))
+        let slot = try #require(bob.slot(.camera, of: "ann"))
+        #expect(slot.frames.last?.width ?? 0 < 1_280)
+
+        bob.down.change(to: .init(capacity: .megabitsPerSecond(100)), now: room.now)
+        let start = room.now
+        room.run(for: .seconds(20))
+        let back = slot.shown(from: start, to: room.now).first { $0.width == 1_280 }
+        print("500 kbit/s to 100 Mbit/s: whole after \(back.map { "\($0.at - start)" } ?? "never")")
+        #expect((back?.at ?? .distantFuture) - start < .seconds(15))
+        #expect(bob.quality?.layers == [MediaLayer(member: "ann", source: .camera, rid: "f")])
+        #expect(slot.frames.last?.width == 1_280)
+        #expect(slot.faults == [] && slot.givenUp.allSatisfy { $0.at < start + .seconds(1) })
+    }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import RTP
+import SDP
 import Time
 
 /// One slot as a browser receives it: puts packets in order, asks for what is missing, and looks whether the stream is valid.
@@ -82,6 +83,18 @@ final class SlotReceiver {
             number: number, timestamp: header.timestamp, marker: header.marker,
             payloadByteCount: header.payloadByteCount, vp8: vp8, size: size)
         drain(now)
+    }
+
+    /// Looks at what each packet of the slot and of its repairs must have, padding too: without the mid a browser would not know
+    /// whose it is. The dependency descriptor counts another stream's frames.
+    func check(_ packet: RTPPacket, _ extensions: ExtensionIDs) {
+        if extensions[.mid] != 0 {
+            var label: StreamLabel?
+            if let element = packet.element(id: extensions[.mid]) { label = StreamLabel(element) }
+            if label != StreamLabel(mid) { faults.append("mid \(label.map { "\($0)" } ?? "missing") in \(mid)") }
+        }
+        let descriptor = OfferBuilder.chromiumExtensions[.dependencyDescriptor] ?? 0
+        if packet.element(id: descriptor) != nil { faults.append("a dependency descriptor") }
     }
 
     /// What waits too long for what is missing goes on without it: sound after 120 ms, pictures at a key frame after 1 s.

@@ -19,7 +19,13 @@ final class VirtualMember {
     private(set) var client: MediaClient
     var up: SimulatedLink<[UInt8]>
     var down: SimulatedLink<[UInt8]>
-    let slots: [SlotReceiver]
+    private(set) var slots: [SlotReceiver] = []
+    /// Which pair each slot belongs to, by its mid.
+    private(set) var pairs: [String: String] = [:]
+    /// Ids of header extensions as the node agreed to them; 0: not agreed on.
+    private(set) var extensions = ExtensionIDs()
+    /// Packets of mere padding, on repair streams.
+    private(set) var paddingCount = 0
     /// What it sends, lowest first.
     var layers: [LayerSender]
     let tracks: [MediaTrack]
@@ -38,6 +44,13 @@ final class VirtualMember {
     private(set) var activeLayers: [String]?
     private(set) var map: [MediaSlot] = []
     private(set) var keyFrameRequests = 0
+    /// Each other one that was told to speak, in turn.
+    private(set) var dominants: [String] = []
+    /// Numbers of slots for pictures that the node wished for, in turn.
+    private(set) var slotsWanted: [Int] = []
+    /// What the node said of the packets it sent: how many each feedback tells of, and how many of them were lost.
+    private(set) var feedbacks: [(at: Instant, told: Int, lost: Int)] = []
+    private(set) var reports: [(at: Instant, block: ReportBlock)] = []
     /// Its newest check of ICE, and the newest datagrams it sent.
     private(set) var lastCheck: [UInt8] = []
     private(set) var lastSent: [[UInt8]] = []
@@ -51,7 +64,7 @@ final class VirtualMember {
     private var soundNumber: UInt16 = 65_500
     private var soundTimestamp = UInt32.max - 9_600
     private var transportNumber: UInt16 = 0
-    private let soundSSRC: UInt32
+    let soundSSRC: UInt32
     private let soundMid: String
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 16)
 
@@ -65,17 +78,24 @@ final class VirtualMember {
         layers = joining.layers
         tracks = joining.tracks
         soundSSRC = joining.soundSSRC
-        soundMid = joining.tracks.first { $0.source == .microphone }?.mid ?? ""
+        soundMid = joining.tracks.first { !$0.source.isVideo }?.mid ?? ""
         let wide = SimulatedLink<[UInt8]>.Conditions(capacity: .megabitsPerSecond(100), propagation: .milliseconds(10))
         up = SimulatedLink(wide, seed: seed)
         down = SimulatedLink(wide, seed: seed ^ 0x55)
-        slots = answered.media.filter { $0.role == .slot }.compactMap { media in
-            media.sources.first.map {
-                SlotReceiver(mid: media.mid, isVideo: media.kind == .video, ssrc: $0.ssrc, rtx: $0.rtx)
-            }
-        }
         (feedbackAt, transportAt, reportAt, frameAt, soundAt) = (now, now, now, now, now)
         unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+        take(answered)
+    }
+
+    /// Makes the slots that an answer added.
+    func take(_ answered: AnsweredSession) {
+        for media in answered.media where media.role == .slot && !slots.contains(where: { $0.mid == media.mid }) {
+            guard let source = media.sources.first else { continue }
+            slots.append(
+                SlotReceiver(mid: media.mid, isVideo: media.kind == .video, ssrc: source.ssrc, rtx: source.rtx))
+            pairs[media.mid] = media.stream?.stream
+            extensions = media.extensions
+        }
     }
 
     deinit { unsafe buffer.deallocate() }
@@ -107,7 +127,10 @@ final class VirtualMember {
                 layers[index].isActive = layers[index].rid.map { active.contains($0) } ?? true
             }
         case .lost(let reason): ended = reason
-        case .slotsWanted, .speakers, .mutedBy: break
+        case .slotsWanted(let count): slotsWanted.append(count)
+        case .speakers(let dominant, _):
+            if let dominant, dominant != dominants.last { dominants.append(dominant) }
+        case .mutedBy: break
         }
     }
 
@@ -135,12 +158,14 @@ final class VirtualMember {
         let opened = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[0..<length])
         let bytes = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(opened))
         guard let packet = try? RTPPacket(parsing: bytes) else { return }
-        if let element = packet.element(id: OfferBuilder.chromiumExtensions[.transportSequenceNumber] ?? 0),
+        if let element = packet.element(id: extensions[.transportSequenceNumber]),
             element.byteCount == 2
         {
             arrivals.receive(SequenceNumber(rawValue: element.uint16(at: 0)), now: now)
         }
         let ssrc = packet.header.ssrc.rawValue
+        slots.first { $0.ssrc == ssrc || $0.rtx == ssrc }?.check(packet, extensions)
+        if packet.header.payloadByteCount == 0 { paddingCount += 1 }
         if let slot = slots.first(where: { $0.ssrc == ssrc }) {
             slot.receive(packet, isRepair: false, now: now)
         } else if let slot = slots.first(where: { $0.rtx == ssrc }), packet.header.payloadByteCount > 2 {
@@ -172,6 +197,16 @@ final class VirtualMember {
                     }
                 }
                 for repair in repairs { send(repair, now) }
+            case .receiverReport:
+                for index in 0..<packet.reportBlockCount { reports.append((now, packet.reportBlock(at: index))) }
+            case .transportWide:
+                guard let feedback = try? packet.transportFeedback() else { continue }
+                var (told, lost) = (0, 0)
+                feedback.forEach { _, arrival in
+                    told += 1
+                    if arrival == nil { lost += 1 }
+                }
+                feedbacks.append((now, told, lost))
             case .senderReport:
                 guard let report = packet.senderReport() else { continue }
                 slots.first { $0.ssrc == report.ssrc.rawValue }?.statistics.receive(report, now: now)
@@ -198,6 +233,9 @@ final class VirtualMember {
             feedBack(now)
         }
     }
+
+    /// Says goodbye, as who closes a page.
+    func close(now: Instant) { client.close { bytes, _ in post(bytes, now) } }
 
     /// Seals a packet and sends it.
     func send(_ packet: [UInt8], _ now: Instant) {

@@ -53,10 +53,11 @@ final class VirtualRoom {
         ("q", 320, 180, 150_000), ("h", 640, 360, 500_000), ("f", 1_280, 720, 1_700_000),
     ]
 
-    /// Lets a member come. `pictures`: the layers of its camera; empty: no camera. `changing`: its offer before it is answered.
+    /// Lets a member come. `pictures`: the layers of its camera; empty: no camera. `sharing`: what it sends is its screen, with
+    /// sound, instead. `changing`: its offer before it is answered.
     func join(
         _ name: String, pictures: [(rid: String?, width: Int, height: Int, bitsPerSecond: Int)] = simulcast,
-        videoSlots: Int = 4, changing: (inout SessionDescription) -> Void = { _ in }
+        sharing: Bool = false, videoSlots: Int = 4, changing: (inout SessionDescription) -> Void = { _ in }
     ) throws -> VirtualMember {
         let member = MediaMember(room: room, member: name, stay: 1)
         let context = try DTLSContext()
@@ -65,7 +66,8 @@ final class VirtualRoom {
         let soundSSRC = UInt32.random(in: 1 ... .max, using: &random)
         var tracks = [
             MediaTrack(
-                mid: builder.sendAudio(ssrc: soundSSRC, cname: name, stream: name), source: .microphone, muted: false)
+                mid: builder.sendAudio(ssrc: soundSSRC, cname: name, stream: name),
+                source: sharing ? .screenAudio : .microphone, muted: false)
         ]
         var layers: [LayerSender] = []
         if let first = pictures.first {
@@ -74,7 +76,7 @@ final class VirtualRoom {
                 first.rid == nil
                 ? builder.sendVideo(ssrc: ssrcs[0], rtx: ssrcs[0] + 1, cname: name, stream: name)
                 : builder.sendVideo(rids: pictures.compactMap(\.rid), stream: name)
-            tracks.append(MediaTrack(mid: mid, source: .camera, muted: false))
+            tracks.append(MediaTrack(mid: mid, source: sharing ? .screen : .camera, muted: false))
             layers = zip(pictures, ssrcs).map { picture, ssrc in
                 LayerSender(
                     mid: mid, rid: picture.rid, ssrc: ssrc, width: picture.width, height: picture.height,
@@ -145,6 +147,15 @@ final class VirtualRoom {
         try stage.answered(setup.number, by: member, now: now)
     }
 
+    /// Offers as many slots for pictures as the node wished for, and applies the answer.
+    func grow(_ member: VirtualMember) throws {
+        let there = member.slots.count { $0.isVideo }
+        guard let wanted = member.slotsWanted.last, wanted > there else { return }
+        try offerMore(wanted - there, by: member.member)
+        guard let number = setups[member.member]?.number else { return }
+        try stage.answered(number, by: member.member, now: now)
+    }
+
     /// Offers more slots for pictures on the same connection. The client has yet to say that it applied the answer.
     func offerMore(_ count: Int, by member: MediaMember) throws {
         guard var setup = setups[member] else { return }
@@ -160,11 +171,18 @@ final class VirtualRoom {
         setup.session = answer.session
         setups[member] = setup
         try stage.connect(setup, now: now)
+        members.first { $0.member == member }?.take(try AnsweredSession(offer: offer, answer: answer.description))
     }
 
     func view(_ member: VirtualMember, _ tiles: [(name: String, width: Int, height: Int)]) throws {
+        // Who sends a screen here sends no camera.
+        let sharing = Set(members.filter { $0.tracks.contains { $0.source == .screen } }.map(\.member.member))
         try stage.view(
-            tiles.map { MediaTile(member: $0.name, source: .camera, width: $0.width, height: $0.height) },
+            tiles.map {
+                MediaTile(
+                    member: $0.name, source: sharing.contains($0.name) ? .screen : .camera, width: $0.width,
+                    height: $0.height)
+            },
             by: member.member, now: now)
     }
 
