@@ -73,6 +73,20 @@ def test_a_removed_member_is_out_for_good(trio, wire):
     enter(bob, name())
 
 
+def test_who_vanishes_without_a_word_is_shown_as_away_within_thirty_seconds_and_may_come_back(trio):
+    room, (ann, _), (bob, b), (_, _) = trio
+    silent = time.monotonic()
+    bob.fall_silent()
+    away = ann.hear("event", timeout=40, kind="updated", room=room)["member"]
+    took = time.monotonic() - silent
+    assert (away["member"], away["away"]) == (b, True)
+    assert took < 30, f"shown after {took:.1f} s"
+    with Wire(bob.url) as again:
+        again.resume(bob)
+        back = ann.hear("event", kind="updated", room=room)["member"]
+        assert (back["member"], back["away"]) == (b, False)
+
+
 def test_into_a_locked_room_comes_only_who_was_there(trio, wire):
     room, (ann, _), (bob, b), (cy, _) = trio
     bob.ask("leave", room=room)

@@ -88,7 +88,7 @@ func `what is no message of ours cuts the socket`(text: String, code: ErrorCode)
 
     let cuts = (0..<10_000).compactMap { _ in cutCode(flooded.heard(now: .zero)) }
     let calmCuts = (1...20).compactMap { (turn: Int64) -> ErrorCode? in
-        let now = Instant.zero + .seconds(20 * turn)
+        let now = Instant.zero + .seconds(17 * turn)
         return cutCode(calm.heard(now: now)) ?? cutCode(calm.timeout(now: now))
     }
 
@@ -96,14 +96,55 @@ func `what is no message of ours cuts the socket`(text: String, code: ErrorCode)
     #expect(calmCuts.isEmpty)
 }
 
-@Test func `silence is cut after 45 seconds, a socket without hello after 15`() {
+@Test func `who is silent is asked and then cut within 20 seconds, a socket without hello after 15`() {
     var quiet = signedIn()
     var stranger = ConnectionMachine(now: .zero)
+    var told: [String] = []
 
-    let value7 = quiet.timeout(now: .zero + .seconds(44))
-    #expect(value7 == .nothing)
-    let value8 = cutCode(quiet.timeout(now: .zero + .seconds(45)))
-    #expect(value8 == .idle)
-    let value9 = cutCode(stranger.timeout(now: .zero + .seconds(15)))
-    #expect(value9 == .signInFirst)
+    while let due = quiet.nextDeadline {
+        let early = quiet.timeout(now: due - .milliseconds(1))
+        #expect(early == .nothing)
+        let action = quiet.timeout(now: due)
+        told.append("\(due.nanoseconds / 1_000_000_000) s: \(cutCode(action).map { "\($0)" } ?? "\(action)")")
+    }
+    var cut: ErrorCode?
+    while let due = stranger.nextDeadline, cut == nil { cut = cutCode(stranger.timeout(now: due)) }
+
+    #expect(told == ["7 s: ask", "14 s: ask", "18 s: idle"])
+    #expect(cut == .signInFirst)
+}
+
+/// How long a socket lasts, at most ten minutes, whose peer does `act` each time it is asked or a minute passed.
+private func lasts(_ act: (inout ConnectionMachine, Instant, _ isAsked: Bool) -> Void) -> Interval {
+    var machine = signedIn()
+    var minute = Instant.zero + .seconds(60)
+    while let due = machine.nextDeadline, due < Instant.zero + .seconds(600) {
+        guard minute > due else {
+            act(&machine, minute, false)
+            minute = minute + .seconds(60)
+            continue
+        }
+        switch machine.timeout(now: due) {
+        case .cut: return due - Instant.zero
+        case .ask: act(&machine, due + .milliseconds(50), true)
+        default: break
+        }
+    }
+    return .seconds(600)
+}
+
+@Test func `answers keep a page that speaks once a minute, but not one that is frozen`() {
+    let ping = frame("{\"type\":\"ping\",\"id\":1}")
+
+    let throttled = lasts { machine, now, isAsked in
+        _ = isAsked ? machine.heard(isAnswer: true, now: now) : machine.receive(ping, now: now)
+    }
+    let frozen = lasts { machine, now, isAsked in
+        if isAsked { _ = machine.heard(isAnswer: true, now: now) }
+    }
+    let pinging = lasts { machine, now, isAsked in
+        if isAsked { _ = machine.heard(now: now) }
+    }
+
+    #expect([throttled, frozen, pinging] == [.seconds(600), .seconds(75), .seconds(600)])
 }

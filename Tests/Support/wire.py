@@ -62,6 +62,8 @@ class Wire:
         return connect(
             f"{'wss' if secure else 'ws'}://{parts.netloc}/ws", subprotocols=[SUBPROTOCOL], origin=f"{parts.scheme}://{parts.netloc}",
             ssl=context, max_size=2**20, open_timeout=20, close_timeout=2, ping_interval=None, proxy=None,
+            # With a full queue the library reads no pings either, and signal would take for gone whom a test does not listen to.
+            max_queue=None,
         )  # fmt: skip
 
     def __enter__(self) -> "Wire":
@@ -224,6 +226,10 @@ class Wire:
             self.socket.close(code)
         except Exception:  # noqa: BLE001 - it may be gone already
             pass
+
+    def fall_silent(self) -> None:
+        """Says nothing more, no answer to a ping either, and ends nothing: what is left of a machine that sleeps or lost its network."""
+        self.socket.protocol.send_frame = lambda frame: None
 
     def vanish(self) -> None:
         """Ends the connection without a word, as a lost network does."""

@@ -69,7 +69,7 @@ actor Door {
             guard let session = entry.session.flatMap({ sessions[$0] }) else { return }
             parts.metrics.messages.increment([what.type])
             take(what, request, session)
-        case .pong, .refuse, .cut, .nothing: break
+        case .pong, .refuse, .cut, .ask, .nothing: break
         }
     }
 

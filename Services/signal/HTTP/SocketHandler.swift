@@ -95,7 +95,7 @@ final class SocketHandler: ChannelDuplexHandler {
             act(machine.heard(now: MonotonicClock.now), context)
             say(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData), context)
             context.flush()
-        case .pong: act(machine.heard(now: MonotonicClock.now), context)
+        case .pong: act(machine.heard(isAnswer: true, now: MonotonicClock.now), context)
         case .connectionClose:
             var data = frame.unmaskedData
             let code = data.readInteger(as: UInt16.self)
@@ -142,6 +142,8 @@ final class SocketHandler: ChannelDuplexHandler {
             metrics.errors.increment([error.code.rawValue])
             text(Answers.error(id, error), context)
         case .cut(let code, let message): cut(code, message, context)
+        case .ask:
+            say(WebSocketFrame(fin: true, opcode: .ping, data: context.channel.allocator.buffer(capacity: 0)), context)
         case .nothing: break
         case .signIn, .resume, .ack, .request: events.yield(.action(self.id, action))
         }

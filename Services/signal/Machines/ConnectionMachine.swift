@@ -10,8 +10,15 @@ package struct ConnectionLimits: Hashable, Sendable {
     package var frame = ClientMessage.frameLimit
     /// Bytes beyond that which cost as much as a message: parsing an offer of 256 KiB counts as 25.
     package var longStep = 8 << 10
-    /// Two missed pings of 20 s.
-    package var idle = Interval.seconds(45)
+    /// A peer that is silent for so long is asked whether it is there: below the 10 s in which a page speaks by itself, as a machine
+    /// that sleeps or lost its network says no good-bye.
+    package var ask = Interval.seconds(7)
+    /// Silent for longer than this it is not there: 11 s for the answer are more than a busy machine or a lossy link takes. With the end of
+    /// the socket (2 s, and 5 s of TLS) others hear of it within 25 s.
+    package var idle = Interval.seconds(18)
+    /// Answers alone keep a socket no longer than this, for a browser gives them also for a page that is frozen: a hidden page's
+    /// timers come once a minute.
+    package var word = Interval.seconds(75)
     /// A page says hello within a round trip; a socket that says nothing is not a page.
     package var signIn = Interval.seconds(15)
 
@@ -29,6 +36,8 @@ package struct ConnectionMachine: Sendable {
         case request(id: UInt64, ClientRequest)
         case refuse(id: UInt64, RequestError)
         case cut(ErrorCode, String)
+        /// Send a ping: nothing was heard for a while.
+        case ask
         case nothing
     }
 
@@ -42,7 +51,11 @@ package struct ConnectionMachine: Sendable {
 
     private var state: State
     private var bucket: TokenBucket
+    /// When the peer is asked, and asked again.
+    private var askAt: Instant
     private var silentBy: Instant
+    /// By when it has to say something that is no answer.
+    private var wordBy: Instant
     private let limits: ConnectionLimits
 
     /// The machine of a socket that was opened now.
@@ -50,14 +63,16 @@ package struct ConnectionMachine: Sendable {
         self.limits = limits
         state = .new(signInBy: now + limits.signIn)
         bucket = TokenBucket(burst: limits.burst, rate: limits.rate, now: now)
+        askAt = now + limits.ask
         silentBy = now + limits.idle
+        wordBy = now + limits.word
     }
 
     /// When `timeout` is due; nil once cut.
     package var nextDeadline: Instant? {
         switch state {
-        case .new(let due): min(due, silentBy)
-        case .entering, .signedIn: silentBy
+        case .new(let due): min(due, askAt, idleBy)
+        case .entering, .signedIn: min(askAt, idleBy)
         case .cut: nil
         }
     }
@@ -65,7 +80,7 @@ package struct ConnectionMachine: Sendable {
     /// Takes a text frame.
     package mutating func receive(_ frame: [UInt8], now: Instant) -> Action {
         if case .cut = state { return .nothing }
-        silentBy = now + limits.idle
+        hear(isWord: true, now: now)
         let beyond = max(0, frame.count - limits.frame)
         guard bucket.take(1 + (beyond + limits.longStep - 1) / limits.longStep, now: now) else {
             return flood()
@@ -106,18 +121,30 @@ package struct ConnectionMachine: Sendable {
         state = success ? .signedIn : .new(signInBy: now + limits.signIn)
     }
 
-    /// A ping or a pong came: the peer lives. It costs what a message costs, for a ping is answered.
-    package mutating func heard(now: Instant) -> Action {
+    /// A ping came, or the answer to one: the peer lives. It costs what a message costs, for a ping is answered.
+    package mutating func heard(isAnswer: Bool = false, now: Instant) -> Action {
         if case .cut = state { return .nothing }
-        silentBy = now + limits.idle
+        hear(isWord: !isAnswer, now: now)
         return bucket.take(now: now) ? .nothing : flood()
     }
 
     /// Call when `nextDeadline` has come; an early call does nothing.
     package mutating func timeout(now: Instant) -> Action {
         guard let due = nextDeadline, due <= now else { return .nothing }
-        if case .new = state, silentBy > now { return cut(.signInFirst, "No hello and no resume came.") }
-        return cut(.idle, "Nothing was heard for a while.")
+        if idleBy <= now { return cut(.idle, "Nothing was heard for a while.") }
+        if case .new(let signInBy) = state, signInBy <= now {
+            return cut(.signInFirst, "No hello and no resume came.")
+        }
+        askAt = now + limits.ask
+        return .ask
+    }
+
+    private var idleBy: Instant { min(silentBy, wordBy) }
+
+    private mutating func hear(isWord: Bool, now: Instant) {
+        askAt = now + limits.ask
+        silentBy = now + limits.idle
+        if isWord { wordBy = now + limits.word }
     }
 
     private mutating func flood() -> Action {

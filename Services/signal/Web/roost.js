@@ -8,7 +8,7 @@
  */
 
 const PROTOCOL_VERSION = 1;
-/** Signal cuts a socket that is silent for 45 s; four chances within that. */
+/** Signal asks who is silent for 7 s (the browser answers that) and cuts who says nothing by itself for 75 s; a hidden page's timers come once a minute. */
 const PING_EVERY_MS = 10_000;
 /** Two pings without a word back, and the socket counts as dead although nobody closed it. */
 const SILENCE_LIMIT_MS = 22_000;
