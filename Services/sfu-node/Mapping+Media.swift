@@ -55,6 +55,7 @@ extension Roost_Rooms_V1_EventsResponse {
             notice.totals.sentBps = totals.sentBitsPerSecond
         case .layers(let mid, let active):
             notice.layers.mid = mid
+            notice.totals.links = totals.links.map { Roost_Rooms_V1_MediaLink($0) }
             notice.layers.activeRids = active
         case .mutedBy(let name): notice.mutedBy.name = name
         case .lost(let reason): notice.lost.reason = reason
@@ -81,6 +82,18 @@ extension Roost_Rooms_V1_MediaLevel {
 
 extension Roost_Rooms_V1_MediaQuality {
     init(_ quality: MediaQuality) {
+extension Roost_Rooms_V1_MediaLink {
+    init(_ link: MediaLink) {
+        self.init()
+        memberID = link.member
+        upBps = link.upBitsPerSecond
+        downBps = link.downBitsPerSecond
+        upLoss = link.upLoss
+        downLoss = link.downLoss
+        roundTripMs = link.roundTripMilliseconds ?? 0
+    }
+}
+
         self.init()
         paused = quality.paused.map { pause in
             var wire = Roost_Rooms_V1_MediaPause()

@@ -423,6 +423,12 @@ def test_the_panel_counts_links_and_streams_against_theory_and_names_the_layer(e
     heads = "const table = [...document.querySelectorAll('#panel-body table')].find((each) => each.caption.textContent === 'The node in all'); return [...table.querySelectorAll('th[scope=col]')].map((each) => each.textContent)"
     assert ann.run(heads) == ["2 s", "10 s", "40 s"]
 
+    links = lambda: tables().get("Every link to the node", {})  # noqa: E731
+    shape = [r"[\d.]+ [kM]bit/s\n[\d.]+ % lost"] * 2 + [r"(< )?\d+ ms"]
+    told = lambda: [len(values) == 3 and all(map(re.fullmatch, shape, values)) for values in links().values()]  # noqa: E731
+    wait_until(lambda: set(links()) == {f"{ann.name} (You)", bob.name} and all(told()), "how both links do, with rates, losses and round trips", 40, seen=tables)
+    assert any(not each.startswith("0 ") for each in links()[bob.name][:2]), links()
+
 
 def test_who_enters_again_goes_live_only_as_the_lobby_says(enters, wire, room):
     bob = enters("Bob")

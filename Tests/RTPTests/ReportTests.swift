@@ -25,6 +25,25 @@ struct ReportTests {
         #expect(statistics.nextReport(now: .zero)?.cumulativeLost == -1)
     }
 
+    @Test func `what a retransmission brought was missed at first`() {
+        var statistics = ReceptionStatistics(ssrc: SSRC(rawValue: 1), clockRate: 90_000)
+        func take() -> [Int64] {
+            let (expected, missed) = statistics.takeMissed()
+            return [expected, missed]
+        }
+        #expect(take() == [0, 0])
+        for number: UInt16 in [65_534, 65_535, 0, 3] {
+            statistics.receive(header(1, number, 0), byteCount: 100, now: .zero)
+        }
+        statistics.receive(header(1, 1, 0), byteCount: 100, isRetransmitted: true, now: .zero)
+        #expect(take() == [6, 2])
+        // The other one was only late.
+        for number: UInt16 in [2, 4] { statistics.receive(header(1, number, 0), byteCount: 100, now: .zero) }
+        #expect(take() == [1, 0])
+        statistics.receive(header(1, 20_000, 0), byteCount: 1, now: .zero)
+        #expect(take() == [1, 0])
+    }
+
     @Test func `a late first packet and a restart leave the counts sane`() {
         var statistics = ReceptionStatistics(ssrc: SSRC(rawValue: 1), clockRate: 90_000)
         for number: UInt16 in [10, 9, 11] { statistics.receive(header(1, number, 0), byteCount: 1, now: .zero) }

@@ -152,6 +152,32 @@ struct LaneRulesTests {
         #expect(sound.receivedBitsPerSecond[2] > sound.receivedBitsPerSecond[1])
     }
 
+    @Test func `members are told how each one's link does`() throws {
+        let room = try VirtualRoom(seed: 29)
+        let ann = try room.join("ann", pictures: [(nil, 640, 360, 500_000)])
+        let bob = try room.join("bob", pictures: [])
+        room.settle()
+        try room.view(bob, [("ann", 640, 360)])
+        ann.up.change(
+            to: .init(capacity: .megabitsPerSecond(100), propagation: .milliseconds(40), loss: 0.1), now: room.now)
+        bob.down.change(
+            to: .init(capacity: .megabitsPerSecond(100), propagation: .milliseconds(90), loss: 0.03), now: room.now)
+        room.run(for: .seconds(12))
+        for member in [ann, bob] {
+            let links = try #require(member.totals?.links)
+            #expect(Set(links.map(\.member)) == ["ann", "bob"])
+            let (of, to) = try (
+                #require(links.first { $0.member == "ann" }), #require(links.first { $0.member == "bob" })
+            )
+            // Pictures and a voice come from Ann, and go to Bob, who has but a voice.
+            #expect((450_000...800_000).contains(of.upBitsPerSecond) && of.downBitsPerSecond < 150_000, "\(of)")
+            #expect((450_000...900_000).contains(to.downBitsPerSecond) && to.upBitsPerSecond < 100_000, "\(to)")
+            #expect((0.04...0.2).contains(of.upLoss) && of.downLoss == 0, "\(of)")
+            #expect((0.002...0.1).contains(to.downLoss) && to.upLoss == 0, "\(to)")
+            #expect((95...125).contains(try #require(to.roundTripMilliseconds)), "\(to)")
+        }
+    }
+
     @Test func `one receiver's wishes for key frames wait, and none is lost`() throws {
         let room = try VirtualRoom(seed: 27)
         let ann = try room.join("ann", pictures: [(nil, 640, 360, 500_000)])

@@ -171,6 +171,22 @@ func `a request about media with a wrong field is refused`(text: String) {
 
 @Test func `a room's text holds its chat and its lock; a call's has no chat`() {
     var state = Roost_Rooms_V1_RoomState()
+    var links: [Roost_Rooms_V1_MediaLink] = []
+    for roundTrip in [12.345, 0, .nan] {
+        var link = Roost_Rooms_V1_MediaLink()
+        (link.memberID, link.upBps, link.downBps) = ("m-2", 1_800_000, 900)
+        (link.upLoss, link.downLoss, link.roundTripMs) = (0.0251, 2, roundTrip)
+        links.append(link)
+    }
+    #expect(
+        message {
+            $0.totals.receivedBps = [1, 2, 3]
+            $0.totals.sentBps = [4, 5, 6]
+            $0.totals.links = links
+        } == #"{"type":"media","room":"blue","kind":"totals","receivedBps":[1,2,3],"sentBps":[4,5,6],"links":["#
+            + ["12.3", "null", "0"].map {
+                #"{"member":"m-2","upBps":1800000,"downBps":900,"upLoss":0.025,"downLoss":1,"rttMs":\#($0)}"#
+            }.joined(separator: ",") + "]}")
     state.room = "blue"
     state.kind = .room
     state.locked = true

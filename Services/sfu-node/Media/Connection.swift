@@ -56,6 +56,8 @@ struct Connection: ~Copyable {
     /// Bytes since the room's totals were added up.
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
+    /// What is told of its link.
+    var link: LinkMeter
 
     // MARK: Reports and estimates
 
@@ -88,6 +90,7 @@ struct Connection: ~Copyable {
         arrivals = TransportFeedbackBuilder()
         feedbackAt = now
         reportAt = now
+        link = LinkMeter(now: now)
         downlink = Downlink(now: now)
         repairs = Pacer(rate: .megabitsPerSecond(1), burst: .milliseconds(300), now: now)
     }

@@ -214,10 +214,13 @@ extension MediaLane {
         for index in rooms[room].connections {
             received &+= connections[index].receivedBytes
             sent &+= connections[index].sentBytes
+            connections[index].link.add(
+                received: connections[index].receivedBytes, sent: connections[index].sentBytes)
             connections[index].receivedBytes = 0
             connections[index].sentBytes = 0
         }
-        guard let totals = rooms[room].totals.add(received: received, sent: sent, now: now) else { return }
+        guard var totals = rooms[room].totals.add(received: received, sent: sent, now: now) else { return }
+        totals.links = links(room, now)
         for index in rooms[room].connections where connections[index].appliedNumber > 0 {
             notices.post(connections[index].member, .totals(totals))
         }

@@ -57,8 +57,35 @@ package struct MediaQuality: Hashable, Sendable {
 package struct MediaTotals: Hashable, Sendable {
     package var receivedBitsPerSecond: [UInt64] = []
     package var sentBitsPerSecond: [UInt64] = []
+    /// Since the last of these; empty in a room too large for that.
+    package var links: [MediaLink] = []
 
     package init() {}
+}
+
+/// How a member's link to the node does.
+package struct MediaLink: Hashable, Sendable {
+    package var member: String
+    /// What comes from the member, and goes to it.
+    package var upBitsPerSecond: UInt64
+    package var downBitsPerSecond: UInt64
+    /// The share of packets lost on the way, 0 to 1; what was sent again counts as lost.
+    package var upLoss: Double
+    package var downLoss: Double
+    /// Nil: the client did not report on anything yet.
+    package var roundTripMilliseconds: Double?
+
+    package init(
+        member: String, upBitsPerSecond: UInt64, downBitsPerSecond: UInt64, upLoss: Double, downLoss: Double,
+        roundTripMilliseconds: Double?
+    ) {
+        self.member = member
+        self.upBitsPerSecond = upBitsPerSecond
+        self.downBitsPerSecond = downBitsPerSecond
+        self.upLoss = upLoss
+        self.downLoss = downLoss
+        self.roundTripMilliseconds = roundTripMilliseconds
+    }
 }
 
 /// Why a picture is not sent. The raw value is what the WebSocket protocol says.

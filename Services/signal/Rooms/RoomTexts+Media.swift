@@ -39,6 +39,9 @@ extension RoomTexts {
                 writer.field("kind", "totals")
                 writer.array("receivedBps", totals.receivedBps) { $0.value(.number("\($1)")) }
                 writer.array("sentBps", totals.sentBps) { $0.value(.number("\($1)")) }
+                writer.array("links", totals.links) { writer, link in
+                    writer.object { write(link, into: &$0) }
+                }
             case .layers(let layers):
                 writer.field("kind", "layers")
                 writer.field("mid", layers.mid)
@@ -51,6 +54,22 @@ extension RoomTexts {
                 writer.field("reason", lost.reason)
             }
         }
+    }
+
+    private static func write(_ link: Roost_Rooms_V1_MediaLink, into writer: inout JSONWriter) {
+        writer.field("member", link.memberID)
+        writer.field("upBps", link.upBps)
+        writer.field("downBps", link.downBps)
+        writer.field("upLoss", fraction(link.upLoss))
+        writer.field("downLoss", fraction(link.downLoss))
+        writer.field("rttMs", link.roundTripMs == 0 ? .null : tenths(link.roundTripMs))
+    }
+
+    /// In tenths, up to an hour in milliseconds; anything else that a node may say is 0.
+    private static func tenths(_ number: Double) -> JSONValue {
+        guard number.isFinite, number > 0 else { return .number("0") }
+        let tenths = Int(min(number, 3_600_000) * 10)
+        return .number("\(tenths / 10).\(tenths % 10)")
     }
 
     private static func write(_ quality: Roost_Rooms_V1_MediaQuality, into writer: inout JSONWriter) {

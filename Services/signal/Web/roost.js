@@ -1594,6 +1594,10 @@ export class Roost extends EventTarget {
         links: state === "connected" ? 1 : 0,
         up: flowing(sent.audio) || flowing(sent.video) ? 1 : 0,
         down: measured.filter((each) => flowing(each.audio) || flowing(each.video)).length,
+      nodeLinks: (totals?.links ?? []).flatMap(({ member, upBps, downBps, upLoss, downLoss, rttMs }) => {
+        const there = this.#room?.members.get(member);
+        return there ? [{ member, name: there.name, self: member === this.#self, up: { bps: upBps, loss: upLoss }, down: { bps: downBps, loss: downLoss }, rttMs }] : [];
+      }),
       },
       theory: { links: 1, up: 1, down: Math.max(size - 1, 0), streams: size * size, roomLinks: size, roomUp: size, roomDown: size * (size - 1) },
     };

@@ -1493,6 +1493,34 @@ public nonisolated struct Roost_Rooms_V1_MediaTotals: Sendable {
 
   public var sentBps: [UInt64] = []
 
+  public var links: [Roost_Rooms_V1_MediaLink] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// How a member's link to the node does, since this was told last. In a room of more than 50 none are told.
+public nonisolated struct Roost_Rooms_V1_MediaLink: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var memberID: String = String()
+
+  /// from the member
+  public var upBps: UInt64 = 0
+
+  public var downBps: UInt64 = 0
+
+  /// 0 to 1; what was sent again counts as lost
+  public var upLoss: Double = 0
+
+  public var downLoss: Double = 0
+
+  /// 0: not known yet
+  public var roundTripMs: Double = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -3742,7 +3770,7 @@ nonisolated extension Roost_Rooms_V1_MediaLayer: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Roost_Rooms_V1_MediaTotals: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MediaTotals"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}received_bps\0\u{3}sent_bps\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}received_bps\0\u{3}sent_bps\0\u{1}links\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3752,6 +3780,7 @@ nonisolated extension Roost_Rooms_V1_MediaTotals: SwiftProtobuf.Message, SwiftPr
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.receivedBps) }()
       case 2: try { try decoder.decodeRepeatedUInt64Field(value: &self.sentBps) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.links) }()
       default: break
       }
     }
@@ -3764,12 +3793,71 @@ nonisolated extension Roost_Rooms_V1_MediaTotals: SwiftProtobuf.Message, SwiftPr
     if !self.sentBps.isEmpty {
       try visitor.visitPackedUInt64Field(value: self.sentBps, fieldNumber: 2)
     }
+    if !self.links.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.links, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Roost_Rooms_V1_MediaTotals, rhs: Roost_Rooms_V1_MediaTotals) -> Bool {
     if lhs.receivedBps != rhs.receivedBps {return false}
     if lhs.sentBps != rhs.sentBps {return false}
+    if lhs.links != rhs.links {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Roost_Rooms_V1_MediaLink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".MediaLink"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}member_id\0\u{3}up_bps\0\u{3}down_bps\0\u{3}up_loss\0\u{3}down_loss\0\u{3}round_trip_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.memberID) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.upBps) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.downBps) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.upLoss) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.downLoss) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.roundTripMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.memberID.isEmpty {
+      try visitor.visitSingularStringField(value: self.memberID, fieldNumber: 1)
+    }
+    if self.upBps != 0 {
+      try visitor.visitSingularUInt64Field(value: self.upBps, fieldNumber: 2)
+    }
+    if self.downBps != 0 {
+      try visitor.visitSingularUInt64Field(value: self.downBps, fieldNumber: 3)
+    }
+    if self.upLoss.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.upLoss, fieldNumber: 4)
+    }
+    if self.downLoss.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.downLoss, fieldNumber: 5)
+    }
+    if self.roundTripMs.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.roundTripMs, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Roost_Rooms_V1_MediaLink, rhs: Roost_Rooms_V1_MediaLink) -> Bool {
+    if lhs.memberID != rhs.memberID {return false}
+    if lhs.upBps != rhs.upBps {return false}
+    if lhs.downBps != rhs.downBps {return false}
+    if lhs.upLoss != rhs.upLoss {return false}
+    if lhs.downLoss != rhs.downLoss {return false}
+    if lhs.roundTripMs != rhs.roundTripMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

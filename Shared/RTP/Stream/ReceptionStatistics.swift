@@ -14,6 +14,9 @@ public struct ReceptionStatistics: Sendable {
     private var unwrapper = SequenceUnwrapper()
     private var base: ExtendedSequenceNumber?
     private var received: Int64 = 0
+    private var repaired: Int64 = 0
+    // What was missed, and how much of it, when `takeMissed` was called.
+    private var missedBefore: (expected: Int64, missed: Int64) = (0, 0)
     private var expectedBefore: Int64 = 0
     private var receivedBefore: Int64 = 0
     // The jitter in sixteenths of a tick.
@@ -44,7 +47,7 @@ public struct ReceptionStatistics: Sendable {
         // A late first packet would make more received than expected.
         base = base.map { min($0, number) } ?? number
         received += 1
-        if !isRetransmitted { measureJitter(header.timestamp, now) }
+        if isRetransmitted { repaired += 1 } else { measureJitter(header.timestamp, now) }
     }
 
     /// Takes a report of the sender.
@@ -61,6 +64,15 @@ public struct ReceptionStatistics: Sendable {
     private var expected: Int64 {
         guard let base, let newest = unwrapper.newest else { return 0 }
         return newest.rawValue - base.rawValue + 1
+    }
+
+    /// How many packets were to come since the last call, and how many did not at first: those that a retransmission brought count.
+    public mutating func takeMissed() -> (expected: Int64, missed: Int64) {
+        let total = (expected: expected, missed: expected - (received - repaired))
+        defer { missedBefore = total }
+        return (
+            max(0, total.expected - missedBefore.expected), max(0, total.missed - missedBefore.missed)
+        )
     }
 
     /// The block for the next report; the share of losses counts from one call to the next. Nil before the first packet.
@@ -105,6 +117,8 @@ public struct ReceptionStatistics: Sendable {
         unwrapper = SequenceUnwrapper()
         base = nil
         received = 0
+        repaired = 0
+        missedBefore = (0, 0)
         expectedBefore = 0
         receivedBefore = 0
         transit = nil

@@ -119,6 +119,8 @@ export default {
     you: "From you",
     screen: "Screen",
   },
+    everyLink: "Every link to the node",
+    lost: (share) => `${share} lost`,
   keys: [
     ["M", "Microphone on or off"],
     ["V", "Camera on or off"],

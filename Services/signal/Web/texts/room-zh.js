@@ -118,6 +118,8 @@ export default {
     you: "来自你",
     screen: "屏幕",
   },
+    everyLink: "每个人到节点的连接",
+    lost: (share) => `丢失 ${share}`,
   keys: [
     ["M", "打开或关闭麦克风"],
     ["V", "打开或关闭摄像头"],

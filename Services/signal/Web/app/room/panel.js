@@ -31,8 +31,8 @@ export class RoomPanel {
     this.#values.clear();
     const body = byId("panel-body");
     body.replaceChildren();
-    sections.forEach(({ title, head, rows, foot }, section) => {
-      const table = make("table", { className: head ? "figures wide" : "figures" }, make("caption", { text: title }));
+    sections.forEach(({ title, kind, head, rows, foot }, section) => {
+      const table = make("table", { className: ["figures", head && "wide", kind].filter(Boolean).join(" ") }, make("caption", { text: title }));
       if (head) table.append(make("tr", {}, ...head.map((text) => make(text ? "th" : "td", text ? { text, scope: "col" } : {}))));
       rows.forEach(([name, ...values], row) => {
         const cells = values.map((value, at) => {
@@ -75,6 +75,15 @@ export class RoomPanel {
         foot: theory.roomUp === undefined ? text.formula(counted.members, theory.streams, theory.roomLinks) : panel.formula(counted.members, theory.streams, theory.roomUp, theory.roomDown),
       },
     ];
+    if (figures.nodeLinks?.length > 0) {
+      const side = ({ bps, loss }) => `${bitRate(bps)}\n${panel.lost(percent(loss))}`;
+      sections.push({
+        title: panel.everyLink,
+        kind: "links",
+        head: ["", text.up, text.down, text.roundTrip],
+        rows: figures.nodeLinks.map(({ name, self, up, down, rttMs }) => [self ? `${name} (${words.you})` : name, side(up), side(down), milliseconds(rttMs)]),
+      });
+    }
     if (totals) {
       sections.push({
         title: panel.totals,
