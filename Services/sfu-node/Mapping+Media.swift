@@ -8,6 +8,8 @@ extension Moderation {
         case .remove: self = .remove(try parse(request.memberID, "member_id"))
         case .lock: self = .lock
         case .unlock: self = .unlock
+        case .listen: self = .role(try parse(request.memberID, "member_id"), listener: true)
+        case .speak: self = .role(try parse(request.memberID, "member_id"), listener: false)
         case .topology:
             guard request.topology != .unspecified else { throw .invalid(field: "topology", why: "is missing") }
             self = .topology(Topology(request.topology))
@@ -53,9 +55,9 @@ extension Roost_Rooms_V1_EventsResponse {
         case .totals(let totals):
             notice.totals.receivedBps = totals.receivedBitsPerSecond
             notice.totals.sentBps = totals.sentBitsPerSecond
+            notice.totals.links = totals.links.map { Roost_Rooms_V1_MediaLink($0) }
         case .layers(let mid, let active):
             notice.layers.mid = mid
-            notice.totals.links = totals.links.map { Roost_Rooms_V1_MediaLink($0) }
             notice.layers.activeRids = active
         case .mutedBy(let name): notice.mutedBy.name = name
         case .lost(let reason): notice.lost.reason = reason
@@ -80,8 +82,6 @@ extension Roost_Rooms_V1_MediaLevel {
     }
 }
 
-extension Roost_Rooms_V1_MediaQuality {
-    init(_ quality: MediaQuality) {
 extension Roost_Rooms_V1_MediaLink {
     init(_ link: MediaLink) {
         self.init()
@@ -94,6 +94,8 @@ extension Roost_Rooms_V1_MediaLink {
     }
 }
 
+extension Roost_Rooms_V1_MediaQuality {
+    init(_ quality: MediaQuality) {
         self.init()
         paused = quality.paused.map { pause in
             var wire = Roost_Rooms_V1_MediaPause()

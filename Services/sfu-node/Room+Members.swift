@@ -127,8 +127,8 @@ extension Room {
         var changed = stay
         // The role stays what it was: coming back must not be a way up.
         if let media {
-            try requireMayPublish(stay.member.role, media)
-            changed.member.media = media
+            // A signal may not have heard yet that a host made it a listener.
+            changed.member.media = stay.member.role == .listener ? MediaState() : media
         }
         changed.member.name = member.name
         changed.member.signal = member.signal
@@ -162,12 +162,15 @@ extension Room {
         try requireMayPublish(newcomer.role, media)
         var member = newcomer
         member.media = media
+        let hasHost = stays.values.contains { $0.member.role == .host }
+        if hasHost, member.role == .speaker, hushed.contains(member.person) {
+            member.role = .listener
+            member.media = MediaState()
+        }
         member.away = false
         member.joined = now.wall
         leavers.removeAll { $0.id == member.id }
-        if kind == .room, member.role == .speaker, !stays.values.contains(where: { $0.member.role == .host }) {
-            member.role = .host
-        }
+        if kind == .room, member.role == .speaker, !hasHost { member.role = .host }
         var stay = newStay(member, presence: .here, now: now)
         arrive(&stay, now: now)
         stays[member.id] = stay

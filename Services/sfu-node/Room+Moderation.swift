@@ -6,6 +6,8 @@ package enum Moderation: Hashable, Sendable {
     case remove(MemberID)
     case lock
     case unlock
+    /// Lets a member listen only, or speak again.
+    case role(MemberID, listener: Bool)
     /// In a call, which has no host, any member may.
     case topology(Topology)
 }
@@ -23,7 +25,8 @@ package struct Moderated: Hashable, Sendable {
 extension Room {
     /// Does what a host asks. A mute changes nothing here: whoever carries the media and the member itself are told.
     ///
-    /// Refused: anybody but a host, a member that is not there, removing oneself, a mesh of more members than it holds.
+    /// Refused: anybody but a host, a member that is not there, removing oneself, another role for a host, a mesh of more members than it
+    /// holds.
     @discardableResult
     package mutating func moderate(
         _ moderation: Moderation, by host: MemberID, now: Moment
@@ -35,6 +38,9 @@ extension Room {
         }
         switch moderation {
         case .mute(let id): guard stays[id] != nil else { throw .noSuchMember }
+        case .role(let id, _):
+            guard let role = stays[id]?.member.role else { throw .noSuchMember }
+            guard role != .host else { throw .invalid(field: "member_id", why: "is a host, who speaks") }
         case .remove(let id):
             guard let person = stays[id]?.member.person else {
                 // A repeat.
@@ -56,6 +62,7 @@ extension Room {
         case .remove(let id): removeForGood(id, now: now)
         case .lock: setLocked(true, by: stay.member.name, now: now)
         case .unlock: setLocked(false, by: stay.member.name, now: now)
+        case .role(let id, let listener): setRole(id, listener ? .listener : .speaker, now: now)
         case .topology(let wanted): setTopology(wanted, by: stay.member.name, now: now)
         }
         return Moderated(by: stay.member.name)
@@ -87,6 +94,22 @@ extension Room {
         guard !removed.contains(person) else { return }
         removed.append(person)
         if removed.count > limits.rememberedRemoved { removed.removeFirst() }
+    }
+
+    /// Of a person with all its sessions.
+    private mutating func setRole(_ id: MemberID, _ role: Role, now: Moment) {
+        guard let person = stays[id]?.member.person else { return }
+        hushed.removeAll { $0 == person }
+        if role == .listener { hushed.append(person) }
+        if hushed.count > limits.rememberedRemoved { hushed.removeFirst() }
+        for each in inOrder {
+            guard let member = stays[each]?.member, member.person == person, member.role != role,
+                member.role != .host
+            else { continue }
+            stays[each]?.member.role = role
+            if role == .listener { stays[each]?.member.media = MediaState() }
+            emitUpdated(each, now: now)
+        }
     }
 
     private mutating func setTopology(_ wanted: Topology, by name: String, now: Moment) {

@@ -50,6 +50,8 @@ package struct Room: Sendable {
     var leavers: [(id: MemberID, person: PersonID)] = []
     /// Persons that a host removed.
     var removed: [PersonID] = []
+    /// Persons whom a host made listeners: they do not rise by leaving and coming back while there is a host.
+    var hushed: [PersonID] = []
     var isLocked = false
     var chat: ChatLog
     var hadCompany = false

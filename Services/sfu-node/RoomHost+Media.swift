@@ -5,6 +5,7 @@ enum MediaNews: Sendable {
     case left(MediaMember)
     case ended(MediaRoom)
     case muted(MediaMember)
+    case maySend(MediaMember, Bool)
 }
 
 /// The members of one life of a room who asked for media, and what they were told last.
@@ -57,9 +58,16 @@ extension RoomHost {
         let done = try perform { table, now throws(RoomRefusal) in
             try table.moderate(room, moderation, by: host, now: now)
         }
-        guard case .mute(let member) = moderation else { return }
-        if let seated = seats[room]?.members[member] { mediaTeller.yield(.muted(seated)) }
-        tell(room, member, .mutedBy(name: done.by))
+        switch moderation {
+        case .mute(let member):
+            if let seated = seats[room]?.members[member] { mediaTeller.yield(.muted(seated)) }
+            tell(room, member, .mutedBy(name: done.by))
+        case .role(let member, let listener):
+            for id in table.sessions(room, of: member) {
+                if let seated = seats[room]?.members[id] { mediaTeller.yield(.maySend(seated, !listener)) }
+            }
+        case .remove, .lock, .unlock, .topology: break
+        }
     }
 
     /// Passes on what rooms and media say to each other, until cancelled.
@@ -71,6 +79,7 @@ extension RoomHost {
                     case .left(let member): await media.memberLeft(member)
                     case .ended(let room): await media.roomEnded(room)
                     case .muted(let member): await media.mute(member)
+                    case .maySend(let member, let maySend): await media.setMaySend(maySend, of: member)
                     }
                 }
             }

@@ -184,6 +184,12 @@ package struct RoomTable: Sendable {
     /// The signal through whom a member is reached; nil where it left.
     package func signal(_ id: RoomID, member: MemberID) -> SignalID? { rooms[id]?.stays[member]?.member.signal }
 
+    /// All members that are the same person as this one, itself too.
+    package func sessions(_ id: RoomID, of member: MemberID) -> [MemberID] {
+        guard let room = rooms[id], let person = room.stays[member]?.member.person else { return [] }
+        return room.inOrder.filter { room.stays[$0]?.member.person == person }
+    }
+
     /// See `Room.answer`.
     package mutating func answer(
         _ id: RoomID, person: PersonID, with state: InvitationState, now: Moment

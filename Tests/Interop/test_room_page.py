@@ -430,6 +430,32 @@ def test_the_panel_counts_links_and_streams_against_theory_and_names_the_layer(e
     assert any(not each.startswith("0 ") for each in links()[bob.name][:2]), links()
 
 
+def test_a_listener_sends_nothing_and_says_so_until_a_host_lets_it_speak(enters):
+    ann, bob = enters("Ann", query="&topology=sfu"), enters("Bob", query="&role=listener")
+    meets(ann, bob)
+    opened = "return roost.local.stream.getTracks().length"
+    bob.sees("You are a listener: you see and hear the others, and send nothing.")
+    assert bob.run(opened) == 0
+    for button in ("Mute microphone", "Unmute microphone", "Turn camera on", "Share screen"):
+        assert not bob.has("button", button), button
+    ann.click("People")
+    ann.sees("Listener")
+    ann.click(f"Let {bob.name} speak")
+    bob.sees("You may speak")
+    bob.click("Unmute microphone")
+    ann.report_where(lambda r: r["members"][0]["audio"]["level"] > 0, "hears Bob", MEDIA_PATIENCE)
+    ann.click(f"Let {bob.name} only listen")
+    bob.sees("A host made you a listener")
+    assert bob.run(opened) == 0
+    ann.report_where(lambda r: not r["members"][0]["media"]["audio"], "is told that he is silent")
+    ann.offers(f"Let {bob.name} speak")
+    for tab in (ann, bob):
+        assert serious_findings(tab) == []
+    bob.click("Leave the room")
+    bob.sees("You go in as a listener", "Nobody will see or hear you")
+    assert bob.run(opened) == 0
+
+
 def test_who_enters_again_goes_live_only_as_the_lobby_says(enters, wire, room):
     bob = enters("Bob")
     ann = wire("Ann")

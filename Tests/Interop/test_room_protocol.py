@@ -136,6 +136,44 @@ def test_a_muted_member_is_told_by_whom(trio):
         other.hears_no("media", 0.3)
 
 
+def test_a_listener_sends_nothing_until_a_host_lets_it_speak(trio, wire):
+    room, (ann, _), (bob, b), (cy, c) = trio
+    dan = wire("Dan")
+    answer = dan.ask("join", room=room, kind="room", topology="sfu", media=MEDIA, role="listener")
+    d = answer["self"]
+    silent = {"audio": False, "video": False, "screen": False}
+    told = ann.hear("event", kind="joined", room=room, timeout=20)
+    while told["member"]["member"] != d:
+        told = ann.hear("event", kind="joined", room=room)
+    assert (told["member"]["role"], told["member"]["media"]) == ("listener", silent)
+    assert dan.refusal("update", room=room, media=MEDIA) == "not-allowed"
+    track = [{"mid": "0", "source": "microphone", "muted": False}]
+    assert dan.refusal("publish", room=room, tracks=track) == "not-allowed"
+    assert dan.refusal("moderate", room=room, member=d, action="speak") == "not-allowed"
+    dan.ask("send", room=room, to=None, message={"type": "hand", "body": {"up": True}})
+
+    ann.ask("moderate", room=room, member=d, action="speak")
+    assert dan.hear("event", kind="updated")["member"]["role"] == "speaker"
+    dan.ask("update", room=room, media=MEDIA)
+    dan.ask("publish", room=room, tracks=track)
+
+    ann.ask("moderate", room=room, member=b, action="listen")
+    member = bob.hear("event", kind="updated", timeout=20)["member"]
+    while member["member"] != b:
+        member = bob.hear("event", kind="updated")["member"]
+    assert (member["role"], member["media"]) == ("listener", silent)
+    assert bob.refusal("publish", room=room, tracks=track) == "not-allowed"
+    # A socket lost and found again changes nothing of that, nor does going out and coming in again.
+    bob.vanish()
+    with Wire(bob.url) as again:
+        again.resume(bob)
+        assert again.refusal("publish", room=room, tracks=track) == "not-allowed"
+        assert again.refusal("update", room=room, media=MEDIA) == "not-allowed"
+        again.ask("leave", room=room)
+        back = again.ask("join", room=room, kind="room", topology="sfu", media=MEDIA)
+        assert roles(back["room"])[back["self"]] == "listener"
+
+
 def test_late_comers_find_the_chat(trio, wire):
     room, (ann, a), (bob, b), (cy, _) = trio
     first = say(ann, room, "hi")

@@ -152,6 +152,32 @@ struct LaneRulesTests {
         #expect(sound.receivedBitsPerSecond[2] > sound.receivedBitsPerSecond[1])
     }
 
+    @Test func `of a listener nothing is forwarded until it may speak again`() throws {
+        let room = try VirtualRoom(seed: 30)
+        let ann = try room.join("ann", pictures: [(nil, 640, 360, 500_000)])
+        let bob = try room.join("bob", pictures: [])
+        room.settle()
+        try room.view(bob, [("ann", 640, 360)])
+        room.run(for: .seconds(2))
+        #expect(bob.slot(.camera, of: "ann") != nil && bob.slot(.microphone, of: "ann") != nil)
+        room.stage.setMaySend(false, of: ann.member)
+        room.run(for: .seconds(1))
+        #expect(bob.map == [])
+        let heard = bob.slots.map { $0.statistics.packetCount }
+        room.run(for: .seconds(2))
+        #expect(bob.slots.map { $0.statistics.packetCount } == heard)
+        // A new word of its own opens nothing.
+        try room.stage.publish(ann.tracks, by: ann.member, now: room.now)
+        room.run(for: .seconds(1))
+        #expect(bob.map == [])
+        room.stage.setMaySend(true, of: ann.member)
+        room.run(for: .seconds(3))
+        let frames = try #require(bob.slot(.camera, of: "ann")).shown(from: room.now - .seconds(1), to: room.now)
+        // Its pictures go on.
+        #expect(frames.count > 5)
+        #expect(bob.slot(.microphone, of: "ann") != nil)
+    }
+
     @Test func `members are told how each one's link does`() throws {
         let room = try VirtualRoom(seed: 29)
         let ann = try room.join("ann", pictures: [(nil, 640, 360, 500_000)])

@@ -42,6 +42,9 @@ private final class ScriptedMedia: RoomMedia {
     }
 
     func mute(_ member: MediaMember) async { say("mute \(member.member)") }
+    func setMaySend(_ maySend: Bool, of member: MediaMember) async {
+        say("\(member.member) \(maySend ? "may" : "may not") send")
+    }
     func memberLeft(_ member: MediaMember) async { say("left \(member.member) \(member.stay)") }
     func roomEnded(_ room: MediaRoom) async { say("ended \(room.room) \(room.epoch)") }
 
@@ -210,6 +213,27 @@ struct MediaServiceTests {
             (away.room, away.memberID, away.away) = ("blue", "m-ann", true)
             _ = try await client.update(away)
             #expect(await status { _ = try await client.offer(offer("ann")) } == .failedPrecondition)
+        }
+    }
+
+    @Test func `who is made a listener may publish nothing, and whoever carries the media hears of it`() async throws {
+        try await serve(media: media) { client in
+            for name in ["ann", "bob"] {
+                var request = join(name)
+                request.kind = .room
+                _ = try await client.join(request)
+                _ = try await client.offer(offer(name))
+            }
+            var request = Roost_Rooms_V1_ModerateRequest()
+            (request.room, request.byMemberID, request.memberID) = ("blue", "m-ann", "m-bob")
+            request.action = .listen
+            _ = try await client.moderate(request)
+            #expect(await media.heard("m-bob may not send"))
+            #expect(await status { _ = try await client.publish(publish("bob", ["0"])) } == .permissionDenied)
+            request.action = .speak
+            _ = try await client.moderate(request)
+            #expect(await media.heard("m-bob may send"))
+            _ = try await client.publish(publish("bob", ["0"]))
         }
     }
 

@@ -52,6 +52,39 @@ struct ModerationTests {
         #expect(host(world) == ["bob"])
     }
 
+    @Test func `a host makes somebody a listener, whose media ends, and a speaker again`() throws {
+        var world = try room()
+        try world.update("bob", media: MediaState(audio: true))
+        _ = world.hear()
+        let listen = Moderation.role(id("m-bob"), listener: true)
+        try world.moderate(listen, by: "ann")
+        try world.moderate(listen, by: "ann")
+        #expect(world.hear() == ["updated bob"])
+        let bob = world.state()?.members.first { $0.name == "bob" }
+        #expect(bob?.role == .listener && bob?.media == MediaState())
+        // A signal that has not heard of it comes back with what it knew.
+        try world.join("bob", kind: .room, media: MediaState(audio: true))
+        #expect(world.state()?.members.first { $0.name == "bob" } == bob)
+        world.leave("bob")
+        try world.join("bob", kind: .room, media: MediaState(audio: true))
+        #expect(world.state()?.members.first { $0.name == "bob" }?.role == .listener, "by going out one does not rise")
+        world.leave("ann")
+        #expect(host(world) == ["cy"], "a listener is no host")
+        try world.moderate(.role(id("m-bob"), listener: false), by: "cy")
+        try world.update("bob", media: MediaState(audio: true))
+        #expect(world.state()?.members.first { $0.name == "bob" }?.role == .speaker)
+        #expect(refusal { () throws(RoomRefusal) in try world.moderate(listen, by: "bob") }?.reason == "forbidden")
+        for (who, reason) in [("cy", "invalid"), ("nobody", "no-such-member")] {
+            let wrong = Moderation.role(id("m-\(who)"), listener: true)
+            #expect(refusal { () throws(RoomRefusal) in try world.moderate(wrong, by: "cy") }?.reason == reason)
+        }
+        try world.moderate(listen, by: "cy")
+        world.leave("cy")
+        world.leave("bob")
+        try world.join("bob", kind: .room)
+        #expect(host(world) == ["bob"], "nobody is there who could let it speak")
+    }
+
     @Test func `only a host moderates`() throws {
         var world = try room()
         #expect(refusal { () throws(RoomRefusal) in try world.moderate(.lock, by: "bob") }?.reason == "forbidden")

@@ -51,6 +51,11 @@ private func text(_ bytes: [UInt8]?) -> String { String(decoding: bytes ?? [], a
     #expect(remove == .moderate(room: "blue", member: "m-1", action: .remove))
     let lock = try request(#"{"type":"moderate","id":6,"room":"blue","member":null,"action":"lock"}"#)
     #expect(lock == .moderate(room: "blue", member: nil, action: .lock))
+    let listen = try request(#"{"type":"moderate","id":6,"room":"blue","member":"m-1","action":"listen"}"#)
+    #expect(listen == .moderate(room: "blue", member: "m-1", action: .listen))
+    let join = try request(
+        #"{"type":"join","id":6,"room":"blue","role":"listener","media":{"audio":true,"video":true,"screen":false}}"#)
+    #expect(join == .join(room: "blue", media: MediaFlags(), isCall: false, topology: "auto", listens: true))
     let topology = try request(#"{"type":"topology","id":6,"room":"blue","topology":"mesh"}"#)
     #expect(topology == .topology(room: "blue", topology: "mesh"))
     for type in ["hand", "reaction", "chat"] {
@@ -70,7 +75,9 @@ private func text(_ bytes: [UInt8]?) -> String { String(decoding: bytes ?? [], a
     #"{"type":"view","id":1,"room":"b","tiles":[{"member":"m","source":"microphone","width":1,"height":1}]}"#,
     #"{"type":"view","id":1,"room":"b","tiles":[{"member":"m","source":"camera","width":1.5,"height":1}]}"#,
     #"{"type":"moderate","id":1,"room":"b","action":"promote"}"#,
-    #"{"type":"moderate","id":1,"room":"b","action":"mute"}"#, #"{"type":"topology","id":1,"room":"b"}"#,
+    #"{"type":"moderate","id":1,"room":"b","action":"mute"}"#,
+    #"{"type":"moderate","id":1,"room":"b","action":"listen"}"#,
+    #"{"type":"join","id":1,"room":"b","role":"host"}"#, #"{"type":"topology","id":1,"room":"b"}"#,
     #"{"type":"topology","id":1,"room":"b","topology":"star"}"#,
     #"{"type":"send","id":1,"room":"b","message":{"type":"joke"}}"#,
 ])
@@ -164,13 +171,6 @@ func `a request about media with a wrong field is refused`(text: String) {
             $0.layers.mid = "1"
             $0.layers.activeRids = ["l"]
         } == #"{"type":"media","room":"blue","kind":"layers","mid":"1","active":["l"]}"#)
-    #expect(message { $0.mutedBy.name = "Ann" } == #"{"type":"media","room":"blue","kind":"muted-by","by":"Ann"}"#)
-    #expect(message { $0.lost.reason = "node" } == #"{"type":"media","room":"blue","kind":"lost","reason":"node"}"#)
-    #expect(RoomTexts.mediaMessage(Roost_Rooms_V1_MediaNotice(), room: "blue") == nil)
-}
-
-@Test func `a room's text holds its chat and its lock; a call's has no chat`() {
-    var state = Roost_Rooms_V1_RoomState()
     var links: [Roost_Rooms_V1_MediaLink] = []
     for roundTrip in [12.345, 0, .nan] {
         var link = Roost_Rooms_V1_MediaLink()
@@ -187,6 +187,13 @@ func `a request about media with a wrong field is refused`(text: String) {
             + ["12.3", "null", "0"].map {
                 #"{"member":"m-2","upBps":1800000,"downBps":900,"upLoss":0.025,"downLoss":1,"rttMs":\#($0)}"#
             }.joined(separator: ",") + "]}")
+    #expect(message { $0.mutedBy.name = "Ann" } == #"{"type":"media","room":"blue","kind":"muted-by","by":"Ann"}"#)
+    #expect(message { $0.lost.reason = "node" } == #"{"type":"media","room":"blue","kind":"lost","reason":"node"}"#)
+    #expect(RoomTexts.mediaMessage(Roost_Rooms_V1_MediaNotice(), room: "blue") == nil)
+}
+
+@Test func `a room's text holds its chat and its lock; a call's has no chat`() {
+    var state = Roost_Rooms_V1_RoomState()
     state.room = "blue"
     state.kind = .room
     state.locked = true

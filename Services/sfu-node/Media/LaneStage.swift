@@ -57,6 +57,8 @@ package struct LaneStage: ~Copyable {
 
     package mutating func mute(_ member: MediaMember) { lane.mute(member) }
 
+    package mutating func setMaySend(_ maySend: Bool, of member: MediaMember) { lane.setMaySend(maySend, of: member) }
+
     package mutating func remove(_ member: MediaMember) { lane.remove(member) }
 
     /// Keys for a member as if DTLS had agreed on them: without its handshake, which no seed repeats.

@@ -165,6 +165,11 @@ package actor MediaHost: RoomMedia {
         await loops.workers[agreement.worker].mute(member)
     }
 
+    package func setMaySend(_ maySend: Bool, of member: MediaMember) async {
+        guard let agreement = agreements[member] else { return }
+        await loops.workers[agreement.worker].setMaySend(maySend, of: member)
+    }
+
     package func memberLeft(_ member: MediaMember) async {
         early[member] = nil
         guard let worker = agreements[member]?.worker else { return }

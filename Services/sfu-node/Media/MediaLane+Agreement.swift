@@ -89,7 +89,8 @@ extension MediaLane {
             let mid = sources[source].mid
             // A camera is no sound, whatever a client says: it would take the slots of others.
             let told = connections[index].published.first {
-                StreamLabel($0.mid) == mid && $0.source.isVideo == sources[source].isVideo
+                connections[index].maySend && StreamLabel($0.mid) == mid
+                    && $0.source.isVideo == sources[source].isVideo
             }
             let isMuted = told?.muted ?? false
             if sources[source].kind != told?.source || sources[source].isMuted != isMuted {

@@ -167,6 +167,13 @@ struct MediaLane: ~Copyable {
         }
     }
 
+    /// A host made it a listener, or lets it speak again.
+    mutating func setMaySend(_ maySend: Bool, of member: MediaMember) {
+        guard let index = byMember[member] else { return }
+        connections[index].maySend = maySend
+        label(index)
+    }
+
     mutating func remove(_ member: MediaMember) {
         if let index = byMember[member] { remove(index) }
     }

@@ -45,6 +45,8 @@ actor MediaWorker: PacketWorker {
 
     func mute(_ member: MediaMember) { lane.mute(member) }
 
+    func setMaySend(_ maySend: Bool, of member: MediaMember) { lane.setMaySend(maySend, of: member) }
+
     func remove(_ member: MediaMember) { lane.remove(member) }
 
     func remove(_ room: MediaRoom) { lane.remove(room) }

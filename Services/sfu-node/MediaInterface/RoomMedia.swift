@@ -19,6 +19,9 @@ package protocol RoomMedia: Sendable {
     /// A host muted the member: its microphone is not forwarded until it publishes again.
     func mute(_ member: MediaMember) async
 
+    /// A host made the member a listener, or lets it speak again: what it published counts from now on, or no more.
+    func setMaySend(_ maySend: Bool, of member: MediaMember) async
+
     /// A stay is over. It may be told twice, and after the offer of the same person's next stay.
     func memberLeft(_ member: MediaMember) async
 
@@ -59,6 +62,8 @@ package struct NoMedia: RoomMedia {
     package func view(_ tiles: [MediaTile], by member: MediaMember) async throws(MediaRefusal) { throw .noMedia }
 
     package func mute(_ member: MediaMember) async {}
+
+    package func setMaySend(_ maySend: Bool, of member: MediaMember) async {}
 
     package func memberLeft(_ member: MediaMember) async {}
 

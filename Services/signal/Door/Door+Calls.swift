@@ -74,7 +74,8 @@ extension Door {
 
     /// `join`: a room, or a call that rings here.
     func join(
-        _ session: Session, _ id: UInt64, room: String, media: MediaFlags, isCall: Bool, topology: String
+        _ session: Session, _ id: UInt64, room: String, media: MediaFlags, isCall: Bool, topology: String,
+        listens: Bool
     ) async throws -> [UInt8] {
         guard session.stays[room] != nil || session.stays.count < ClientMessage.roomLimit else {
             throw RequestError(.tooMany, "You are in too many rooms.")
@@ -85,6 +86,7 @@ extension Door {
         let stay =
             session.stays[room] ?? newStay(session, id, room: room, media: media, isCall: isCall, topology: topology)
         stay.media = media
+        if listens { stay.listens = true }
         let ring = hubs[room]?.rings[session.person]
         if let ring, ring.answeredBy != nil, ring.answeredBy != session.id {
             throw RequestError(.gone, "This call was answered elsewhere.")

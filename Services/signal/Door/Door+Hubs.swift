@@ -113,6 +113,13 @@ extension Door {
             if isForOther || message.fromMemberID == stay.member { return }
         }
         push(text, to: session)
+        if case .updated(let member) = event.kind, member.memberID == stay.member,
+            stay.listens != (member.role == .listener)
+        {
+            stay.listens = member.role == .listener
+            if stay.listens { stay.media = MediaFlags() }
+            staysChanged(session)
+        }
         if case .left(let left) = event.kind, left.memberID == stay.member, left.reason == .removed {
             expel(session, from: room)
         }

@@ -95,6 +95,8 @@ extension Door {
             case .remove: .remove
             case .lock: .lock
             case .unlock: .unlock
+            case .listen: .listen
+            case .speak: .speak
             }
         return try await moderate(request, id)
     }

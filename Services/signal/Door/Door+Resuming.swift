@@ -98,6 +98,7 @@ extension Door {
                 member: room.member, isCall: room.isCall, topology: room.topology, media: room.media,
                 cursor: told[room.room] ?? 0)
             stay.mediaEpoch = room.mediaEpoch
+            stay.listens = room.listens
             session.stays[room.room] = stay
         }
         add(session)
@@ -191,17 +192,18 @@ extension Door {
     /// Tells the nodes whether a session's client is there.
     func setAway(_ session: Session, _ away: Bool) {
         for (room, stay) in session.stays {
-            let (member, media, id) = (stay.member, stay.media, session.id)
+            // The node knows that a listener sends nothing.
+            let (member, media, id) = (stay.member, stay.listens ? nil : stay.media, session.id)
             parts.jobs.start { await self.tellAway(room, member: member, media: media, session: id, away: away) }
         }
     }
 
-    private func tellAway(_ room: String, member: String, media: MediaFlags, session: String, away: Bool) async {
+    private func tellAway(_ room: String, member: String, media: MediaFlags?, session: String, away: Bool) async {
         guard sessions[session]?.machine.isHere != away else { return }
         var request = Roost_Rooms_V1_UpdateRequest()
         request.room = room
         request.memberID = member
-        request.media = media.message
+        if let media { request.media = media.message }
         request.away = away
         _ = try? await onNode(room) { [request] client throws(BusStatus) in try await client.update(request) }
     }

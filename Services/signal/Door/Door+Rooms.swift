@@ -86,7 +86,7 @@ extension Door {
         member.memberID = stay.member
         member.personID = session.person
         member.name = session.name
-        member.role = .speaker
+        member.role = stay.listens ? .listener : .speaker
         member.media = stay.media.message
         member.signalID = parts.id
         return member
@@ -169,7 +169,8 @@ extension Door {
     /// `update`.
     func update(_ session: Session, _ id: UInt64, room: String, media: MediaFlags) async throws -> [UInt8] {
         guard let stay = session.stays[room] else { throw RequestError(.gone, "You are not in this room.") }
-        stay.media = media
+        // What is refused must not be said again at the next join.
+        if !stay.listens { stay.media = media }
         var request = Roost_Rooms_V1_UpdateRequest()
         request.room = room
         request.memberID = stay.member

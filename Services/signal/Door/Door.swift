@@ -145,8 +145,9 @@ actor Door {
                 parts.metrics.calls.increment([Self.refusal(error).code.rawValue])
                 throw error
             }
-        case .join(let room, let media, let isCall, let topology):
-            return try await join(session, id, room: room, media: media, isCall: isCall, topology: topology)
+        case .join(let room, let media, let isCall, let topology, let listens):
+            return try await join(
+                session, id, room: room, media: media, isCall: isCall, topology: topology, listens: listens)
         case .answer(let room, let busy): return try await answer(session, id, room: room, busy: busy)
         case .leave(let room):
             try await leave(session, room)

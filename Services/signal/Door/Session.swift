@@ -6,6 +6,8 @@ final class Stay {
     let isCall: Bool
     let topology: String
     var media: MediaFlags
+    /// It asked to listen only, or a host made it a listener.
+    var listens = false
     /// The last event of the room that the client has, or has on its way.
     var cursor: UInt64
     /// The client was told that it is in: events may follow.
@@ -84,6 +86,7 @@ struct SessionRecord {
         var topology: String
         var media: MediaFlags
         var mediaEpoch: UInt64 = 0
+        var listens = false
     }
 
     var id: String
@@ -103,7 +106,7 @@ struct SessionRecord {
         rooms = session.stays.sorted { $0.key < $1.key }.map { room, stay in
             Room(
                 room: room, member: stay.member, isCall: stay.isCall, topology: stay.topology, media: stay.media,
-                mediaEpoch: stay.mediaEpoch)
+                mediaEpoch: stay.mediaEpoch, listens: stay.listens)
         }
         self.frames = frames
         firstSeq = session.machine.lastSeq + 1 - UInt64(frames.count)
@@ -125,7 +128,7 @@ struct SessionRecord {
                 media: MediaFlags(
                     audio: item["audio"]?.bool ?? false, video: item["video"]?.bool ?? false,
                     screen: item["screen"]?.bool ?? false),
-                mediaEpoch: item["mediaEpoch"]?.count ?? 0)
+                mediaEpoch: item["mediaEpoch"]?.count ?? 0, listens: item["listens"]?.bool ?? false)
         }
         firstSeq = json["first"]?.count ?? 0
         frames = (json["frames"]?.array ?? []).compactMap { $0.string.map { Array($0.utf8) } }
@@ -147,6 +150,7 @@ struct SessionRecord {
                     writer.field("video", room.media.video)
                     writer.field("screen", room.media.screen)
                     if room.mediaEpoch != 0 { writer.field("mediaEpoch", room.mediaEpoch) }
+                    if room.listens { writer.field("listens", true) }
                 }
             }
             if !frames.isEmpty {

@@ -33,7 +33,7 @@ package struct TileReport: Hashable, Sendable {
 }
 
 /// What a host may do.
-package enum HostAction: String, Hashable, Sendable, CaseIterable { case mute, remove, lock, unlock }
+package enum HostAction: String, Hashable, Sendable, CaseIterable { case mute, remove, lock, unlock, listen, speak }
 
 extension ClientMessage {
     /// A member's tracks: as many as a node takes.
@@ -88,11 +88,11 @@ extension ClientMessage {
 
     static func moderate(_ json: JSONValue) throws(RequestError) -> ClientRequest {
         guard let action = json["action"]?.string.flatMap({ HostAction(rawValue: $0) }) else {
-            throw .bad("action: mute, remove, lock or unlock.")
+            throw .bad("action: mute, remove, lock, unlock, listen or speak.")
         }
         let member: String? =
             switch action {
-            case .mute, .remove: try json.text("member", 64)
+            case .mute, .remove, .listen, .speak: try json.text("member", 64)
             case .lock, .unlock: nil
             }
         return .moderate(room: try json.room(), member: member, action: action)

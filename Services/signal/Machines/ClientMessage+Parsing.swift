@@ -92,7 +92,12 @@ extension ClientMessage {
             let kind = json["kind"]?.string ?? "room"
             guard kind == "call" || kind == "room" else { throw .bad("kind: call or room.") }
             let topology = try json["topology"] == nil ? "auto" : topologyName(json)
-            return .join(room: try json.room(), media: json.media(), isCall: kind == "call", topology: topology)
+            let role = json["role"]?.string ?? "speaker"
+            guard role == "speaker" || role == "listener" else { throw .bad("role: speaker or listener.") }
+            let listens = role == "listener"
+            return .join(
+                room: try json.room(), media: listens ? MediaFlags() : json.media(), isCall: kind == "call",
+                topology: topology, listens: listens)
         case "answer":
             let state = json["state"]?.string
             guard state == "declined" || state == "busy" else { throw .bad("state: declined or busy.") }

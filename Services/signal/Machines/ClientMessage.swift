@@ -73,7 +73,7 @@ package enum ClientRequest: Hashable, Sendable {
     case signOut
     case iceServers
     case call(room: String, to: String, video: Bool, media: MediaFlags)
-    case join(room: String, media: MediaFlags, isCall: Bool, topology: String)
+    case join(room: String, media: MediaFlags, isCall: Bool, topology: String, listens: Bool)
     case answer(room: String, busy: Bool)
     case leave(room: String)
     case update(room: String, media: MediaFlags)
@@ -89,7 +89,7 @@ package enum ClientRequest: Hashable, Sendable {
     package var room: String? {
         switch self {
         case .signOut, .iceServers: nil
-        case .call(let room, _, _, _), .join(let room, _, _, _), .answer(let room, _), .leave(let room),
+        case .call(let room, _, _, _), .join(let room, _, _, _, _), .answer(let room, _), .leave(let room),
             .update(let room, _), .send(let room, _, _, _), .offer(let room, _, _), .answered(let room, _),
             .publish(let room, _), .view(let room, _), .moderate(let room, _, _), .topology(let room, _):
             room

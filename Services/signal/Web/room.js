@@ -33,7 +33,9 @@ await loadWords({ room: true });
 fillTexts();
 document.title = room === null ? words.room.noSuch.title : words.room.pageTitle(room);
 
-const lobby = new Lobby(roost, room ?? "", (name) => enter(name));
+/** Who comes by such an address sends nothing; a host cannot change that, but another address can. */
+const listens = query.get("role") === "listener";
+const lobby = new Lobby(roost, { room: room ?? "", listens }, (name) => enter(name));
 const grid = new Grid(roost, { copy, changed: () => render() });
 const side = new Side(roost, { toast, copy });
 const devices = new Devices(roost, { applySpeaker: () => grid.applySpeaker() });
@@ -109,7 +111,7 @@ async function enter(name, { atOnce = false } = {}) {
     stored((store) => store.setItem(NAME_KEY, roost.name));
     const wanted = (kind) => atOnce || lobby.goesOn(kind);
     const topology = query.get("topology") ?? undefined;
-    await roost.enter(room, { audio: wanted("audio"), video: wanted("video"), ...(topology && { topology }) });
+    await roost.enter(room, { audio: wanted("audio"), video: wanted("video"), ...(topology && { topology }), ...(listens && { role: "listener" }) });
   } catch (error) {
     lobby.problem = { code: error.code, name: name.trim(), suggestion: error.suggestion };
     if (!roost.entered) signOut();
@@ -152,7 +154,7 @@ function renderHead() {
   const paused = members.filter((each) => each.paused && each.pausedReason === "bandwidth").length;
   show(byId("slow-note"), paused > 0);
   setText(byId("slow-note"), roost.isBusy ? words.room.busy(paused) : words.room.slow(paused));
-  const note = mediaText(roost.local);
+  const note = roost.me?.role === "listener" ? words.room.listening : mediaText(roost.local);
   show(byId("media-note"), note !== null);
   setText(byId("media-note"), note ?? "");
   show(byId("hear"), grid.isBlocked);
@@ -184,7 +186,8 @@ function renderControls() {
   control("control-mic", micOn ? "mic" : "micOff", micOn ? words.call.micOff : words.call.micOn, words.call.micShort, "M", { off: !micOn });
   control("control-camera", cameraOn ? "camera" : "cameraOff", cameraOn ? words.call.cameraOff : words.call.cameraOn, words.call.cameraShort, "V", { off: !cameraOn });
   control("control-screen", "screen", shared ? words.call.screenOff : words.call.screenOn, words.call.screenShort, "S", { on: shared !== null });
-  show(byId("control-screen"), Boolean(navigator.mediaDevices?.getDisplayMedia));
+  const mayShow = Boolean(navigator.mediaDevices?.getDisplayMedia);
+  for (const name of ["mic", "camera", "screen", "devices"]) show(byId(`control-${name}`), !roost.local.isSilent && (name !== "screen" || mayShow));
   control("control-hand", "hand", handUp ? words.room.handDown : words.room.handUp, words.room.handShort, "R", { on: handUp });
   control("control-react", "smile", words.room.react, words.room.react);
   control("control-devices", "settings", words.call.devices, words.call.devicesShort, "D");

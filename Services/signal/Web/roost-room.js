@@ -418,6 +418,11 @@ export class RoomMedia {
 
   #publish() {
     if (this.#closed || this.#n === 0) return;
+    // The node takes nothing of a listener; of who speaks again it wants to hear anew.
+    if (this.#media.isSilent) {
+      this.#published = "";
+      return;
+    }
     const { audio, video, screen, screenAudio } = this.#media;
     const tracks = [];
     const say = (source, muted) => {

@@ -109,11 +109,14 @@ export interface ViewedTile {
   height: number;
 }
 
+/** A host is a speaker who moderates; a listener sends nothing. */
+export type Role = "host" | "speaker" | "listener";
+
 export interface Member {
   member: string;
   person: string;
   name: string;
-  role: string;
+  role: Role;
   media: MediaFlags;
   /** Its signaling is gone for the moment; media may well go on. */
   away: boolean;
@@ -189,11 +192,11 @@ export interface Statistics {
   /** Of the way to the node. */
   state?: PeerState;
   totals?: { receivedBps: number[]; sentBps: number[] } | null;
+  /** Every member's link to the node, this page's own too, as the node measures it over two seconds; empty in a room of more than 50. Losses are shares, 0 to 1. */
+  nodeLinks?: { member: string; name: string; self: boolean; up: { bps: number; loss: number }; down: { bps: number; loss: number }; rttMs: number | null }[];
 }
 
 export interface Report {
-  /** Every member's link to the node, this page's own too, as the node measures it over two seconds; empty in a room of more than 50. Losses are shares, 0 to 1. */
-  nodeLinks?: { member: string; name: string; self: boolean; up: { bps: number; loss: number }; down: { bps: number; loss: number }; rttMs: number | null }[];
   name: string | null;
   state: "signed-out" | "signing-in" | "signed-in";
   connection: "closed" | "opening" | "open" | "waiting";
@@ -258,6 +261,8 @@ export interface LocalMedia extends EventTarget {
   readonly screen: MediaStreamTrack | null;
   readonly screenAudio: MediaStreamTrack | null;
   readonly flags: MediaFlags;
+  /** For a listener: nothing is opened. */
+  readonly isSilent: boolean;
   readonly devices: DeviceList;
   readonly chosen: Partial<Record<MediaDeviceKind, string>>;
   /** Opens what is not open yet; a microphone `muted`, without a moment of sound. Never throws: each source's `state` says what came of it. */
@@ -271,7 +276,7 @@ export interface RoostEventMap {
   change: Event;
   /** A call is over. */
   ended: CustomEvent<Ended>;
-  /** Something worth a word: `called-while-busy`, `added-declined`, `added-busy`, `added-no-answer`, `added-unreachable`, `device-lost`, `cut`, `signed-out`, `media-problem`. */
+  /** Something worth a word: `called-while-busy`, `added-declined`, `added-busy`, `added-no-answer`, `added-unreachable`, `device-lost`, `cut`, `signed-out`, `media-problem`, `made-listener`, `made-speaker`. */
   notice: CustomEvent<{ notice: string; [detail: string]: unknown }>;
   /** New figures, once a second during a call. */
   statistics: Event;
@@ -416,7 +421,7 @@ export class Roost extends EventTarget {
   /** Members (and "self") whose hand is up. */
   readonly hands: Set<string>;
   /** This page's own member. */
-  readonly me: { member: string; role: string; name: string } | null;
+  readonly me: { member: string; role: Role; name: string } | null;
   /** Who speaks most, as the node hears it. */
   readonly dominant: string | null;
   /** This page gets too little of a processor: a picture paused for "bandwidth" is then rather paused for that. */
@@ -450,14 +455,14 @@ export class Roost extends EventTarget {
   /** Takes missed calls off the list: that of one room, those of one person, or all. */
   forgetMissed(which?: { room?: string; person?: string | null }): void;
 
-  /** Enters a room by name, which makes it if need be. Loads roost-room.js. Works without camera and microphone. */
-  enter(room: string, options?: { audio?: boolean; video?: boolean; topology?: Topology }): Promise<void>;
+  /** Enters a room by name, which makes it if need be. Loads roost-room.js. Works without camera and microphone. A listener sends nothing. */
+  enter(room: string, options?: { audio?: boolean; video?: boolean; topology?: Topology; role?: "speaker" | "listener" }): Promise<void>;
   leave(): void;
   say(text: string): void;
   raiseHand(up: boolean): void;
   react(emoji: string): void;
-  /** For hosts; throws RoostError `not-allowed` for others. */
-  moderate(action: "mute" | "remove" | "lock" | "unlock", member?: string | null): Promise<void>;
+  /** For hosts; throws RoostError `not-allowed` for others. "listen" makes a member a listener, "speak" a speaker again. */
+  moderate(action: "mute" | "remove" | "listen" | "speak" | "lock" | "unlock", member?: string | null): Promise<void>;
   /** What the page shows now, most important first: members not in it send no picture here. Cheap to call often. */
   view(tiles: ViewedTile[]): void;
   /** Of the call or room that goes on (in a room for hosts), else of rooms made from now on. Throws RoostError: `bad-topology`, `not-allowed`, `mesh-full`, `gone`, `too-many`, `unavailable`. */
@@ -465,7 +470,7 @@ export class Roost extends EventTarget {
 
   setMicrophone(on: boolean): Promise<void>;
   setCamera(on: boolean): Promise<void>;
-  /** Throws RoostError: `screen-unsupported`, `screen-refused`, `screen-failed`. */
+  /** Throws RoostError: `screen-unsupported`, `screen-refused`, `screen-failed`, `listener`. */
   shareScreen(on: boolean): Promise<void>;
   useDevice(kind: MediaDeviceKind, deviceId: string): Promise<void>;
 

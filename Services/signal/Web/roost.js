@@ -440,6 +440,8 @@ class LocalMedia extends EventTarget {
   #screenTurn = 0;
   /** In a room the screen is a picture of its own beside the camera's; in a call of two it takes its place. */
   besideCamera = false;
+  /** A listener sends nothing: nothing is opened either. */
+  isSilent = false;
   /** Device ids that the person chose: {audioinput, videoinput, audiooutput}. */
   chosen = parsed(local.get(DEVICES_KEY), {});
   devices = { audioinput: [], videoinput: [], audiooutput: [] };
@@ -486,6 +488,7 @@ class LocalMedia extends EventTarget {
 
   /** Opens what is asked for and not open yet, a `muted` microphone silently; never throws, the outcome is in each source's state. */
   async open({ audio = false, video = false, muted = false }) {
+    if (this.isSilent) return;
     const wants = [];
     const turns = {};
     for (const [kind, wanted] of [["audio", audio], ["video", video]]) {
@@ -592,6 +595,7 @@ class LocalMedia extends EventTarget {
       return this.#changed();
     }
     if (this.screen) return undefined;
+    if (this.isSilent) throw new RoostError("listener", "A listener sends nothing.");
     if (!navigator.mediaDevices?.getDisplayMedia) throw new RoostError("screen-unsupported", "This browser cannot share a screen.");
     const turn = ++this.#screenTurn;
     let stream;
@@ -1288,6 +1292,7 @@ export class Roost extends EventTarget {
     }
     // A call may have grown into a room on a node.
     if (left.entered || left.call) await this.#loadRoomMedia().catch(() => {});
+    this.local.isSilent = this.entered !== null && this.me?.role === "listener";
     if (left.media && this.#self) {
       this.local.open({ audio: true, video: left.media.video, muted: !left.media.audio });
     }
@@ -1399,21 +1404,23 @@ export class Roost extends EventTarget {
   // ---- rooms
 
   /**
-   * Enters a room by its name, which makes it if it is not there. Without camera or microphone one is there all the same.
+   * Enters a room by its name, which makes it if it is not there. Without camera or microphone one is there all the same. The role
+   * "listener" sends nothing: no device is opened.
    * Throws RoostError: `bad-room`, `signed-out`, `busy-self`, `locked`, `removed`, `not-allowed`, `unavailable`, `too-many`.
    */
-  async enter(room, { audio = true, video = true, topology = this.#topology } = {}) {
+  async enter(room, { audio = true, video = true, topology = this.#topology, role = "speaker" } = {}) {
     if (!ROOM_NAME.test(room)) throw new RoostError("bad-room", "A room's name has 1 to 64 letters, digits, '-', '_' or '.'.");
     if (!TOPOLOGIES.includes(topology)) throw new RoostError("bad-topology", `The topology is one of ${TOPOLOGIES.join(", ")}.`);
     if (this.state !== "signed-in") throw new RoostError("signed-out", "Sign in first.");
     if (this.currentCall || this.entered) throw new RoostError("busy-self", "You are in a call or a room already.");
-    this.entered = { room, state: "entering", topology, since: Date.now() };
+    this.entered = { room, state: "entering", topology, role, since: Date.now() };
     this.chat = [];
     this.hands.clear();
     this.#early = [];
     this.local.besideCamera = true;
     this.#changed();
     if (!video) this.local.setCamera(false);
+    this.#settleRole();
     // Entering does not wait for devices: a question of the browser may stand for minutes.
     this.local.open({ audio, video });
     await this.#joinRoom();
@@ -1457,7 +1464,7 @@ export class Roost extends EventTarget {
     this.dispatchEvent(new CustomEvent("reaction", { detail: { from: "self", name: this.name, emoji } }));
   }
 
-  /** For hosts: "mute" or "remove" a member, "lock" or "unlock" the room. */
+  /** For hosts: "mute" or "remove" a member, make it "listen" only or let it "speak" again, "lock" or "unlock" the room. */
   async moderate(action, member = null) {
     await this.#signaling.request("moderate", { room: this.#room?.room, member, action });
     if (this.#room && (action === "lock" || action === "unlock")) this.#room.locked = action === "lock";
@@ -1587,6 +1594,10 @@ export class Roost extends EventTarget {
       down: { bps: tracks.reduce((total, track) => total + track.bps, 0) },
       sent,
       totals,
+      nodeLinks: (totals?.links ?? []).flatMap(({ member, upBps, downBps, upLoss, downLoss, rttMs }) => {
+        const there = this.#room?.members.get(member);
+        return there ? [{ member, name: there.name, self: member === this.#self, up: { bps: upBps, loss: upLoss }, down: { bps: downBps, loss: downLoss }, rttMs }] : [];
+      }),
       estimateBps: downBps,
       state,
       counted: {
@@ -1594,10 +1605,6 @@ export class Roost extends EventTarget {
         links: state === "connected" ? 1 : 0,
         up: flowing(sent.audio) || flowing(sent.video) ? 1 : 0,
         down: measured.filter((each) => flowing(each.audio) || flowing(each.video)).length,
-      nodeLinks: (totals?.links ?? []).flatMap(({ member, upBps, downBps, upLoss, downLoss, rttMs }) => {
-        const there = this.#room?.members.get(member);
-        return there ? [{ member, name: there.name, self: member === this.#self, up: { bps: upBps, loss: upLoss }, down: { bps: downBps, loss: downLoss }, rttMs }] : [];
-      }),
       },
       theory: { links: 1, up: 1, down: Math.max(size - 1, 0), streams: size * size, roomLinks: size, roomUp: size, roomDown: size * (size - 1) },
     };
@@ -1774,6 +1781,7 @@ export class Roost extends EventTarget {
     if (state.epoch < this.#room.epoch) return;
     const known = this.#room.members;
     this.#takeRoom(state);
+    this.#settleRole();
     if (this.entered) this.#takeChat(state.chat);
     clearTimeout(this.#recoveryTimer);
     if (recovering) {
@@ -1811,6 +1819,7 @@ export class Roost extends EventTarget {
       // falls through
       case "updated":
         room.members.set(event.member.member, event.member);
+        if (event.member.member === this.#self) this.#settleRole();
         this.#reconcile();
         break;
       case "left":
@@ -1975,6 +1984,7 @@ export class Roost extends EventTarget {
     this.#takeRoom(room);
     for (const event of this.#early.splice(0)) this.#event(event);
     if (!this.currentCall && !this.entered) return;
+    this.#settleRole();
     this.#localChanged();
     this.#reconcile();
   }
@@ -2184,7 +2194,7 @@ export class Roost extends EventTarget {
     this.#flags = JSON.stringify(media);
     try {
       await this.#loadRoomMedia();
-      const answer = await this.#signaling.request("join", { room: entered.room, media, kind: "room", topology: entered.topology });
+      const answer = await this.#signaling.request("join", { room: entered.room, media, kind: "room", topology: entered.topology, role: entered.role ?? "speaker" });
       if (this.entered !== entered) return void (this.entered?.room !== entered.room && this.#signaling.request("leave", { room: entered.room }).catch(() => {}));
       entered.state = "in";
       this.#takeChat(answer.room.chat);
@@ -2199,6 +2209,16 @@ export class Roost extends EventTarget {
       throw error;
     }
     return undefined;
+  }
+
+  /** A listener's devices are closed; a speaker opens them when it wants. Told where it was not so asked for. */
+  #settleRole() {
+    const isListener = this.entered !== null && (this.me?.role ?? this.entered.role) === "listener";
+    if (isListener === this.local.isSilent) return;
+    this.local.isSilent = isListener;
+    if (isListener) this.local.close();
+    else this.#localChanged();
+    if (this.entered && this.me) this.#notice(isListener ? "made-listener" : "made-speaker");
   }
 
   /** After a reload: the session and the membership stand, the media starts anew. */
@@ -2225,7 +2245,7 @@ export class Roost extends EventTarget {
     this.#leaveRoomState();
     this.hands.clear();
     this.local.close();
-    this.local.besideCamera = false;
+    this.local.besideCamera = this.local.isSilent = false;
     this.dispatchEvent(new CustomEvent("room-left", { detail: { room, reason, by, seconds: Math.round((Date.now() - since) / 1_000) } }));
     this.#changed();
   }

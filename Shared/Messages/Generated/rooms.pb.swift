@@ -333,6 +333,12 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
 
   /// in a call anybody's, not only a host's
   case topology // = 5
+
+  /// its media ends, and nothing it sends is forwarded
+  case listen // = 6
+
+  /// it may send again
+  case speak // = 7
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -347,6 +353,8 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
     case 3: self = .lock
     case 4: self = .unlock
     case 5: self = .topology
+    case 6: self = .listen
+    case 7: self = .speak
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -359,6 +367,8 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
     case .lock: return 3
     case .unlock: return 4
     case .topology: return 5
+    case .listen: return 6
+    case .speak: return 7
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -371,6 +381,8 @@ public nonisolated enum Roost_Rooms_V1_ModerateAction: SwiftProtobuf.Enum, Swift
     .lock,
     .unlock,
     .topology,
+    .listen,
+    .speak,
   ]
 
 }
@@ -1099,7 +1111,7 @@ public nonisolated struct Roost_Rooms_V1_ModerateRequest: Sendable {
 
   public var byMemberID: String = String()
 
-  /// of mute and remove
+  /// of mute, remove, listen and speak
   public var memberID: String = String()
 
   public var action: Roost_Rooms_V1_ModerateAction = .unspecified
@@ -1595,7 +1607,7 @@ nonisolated extension Roost_Rooms_V1_EndReason: SwiftProtobuf._ProtoNameProvidin
 }
 
 nonisolated extension Roost_Rooms_V1_ModerateAction: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MODERATE_ACTION_UNSPECIFIED\0\u{1}MODERATE_ACTION_MUTE\0\u{1}MODERATE_ACTION_REMOVE\0\u{1}MODERATE_ACTION_LOCK\0\u{1}MODERATE_ACTION_UNLOCK\0\u{1}MODERATE_ACTION_TOPOLOGY\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MODERATE_ACTION_UNSPECIFIED\0\u{1}MODERATE_ACTION_MUTE\0\u{1}MODERATE_ACTION_REMOVE\0\u{1}MODERATE_ACTION_LOCK\0\u{1}MODERATE_ACTION_UNLOCK\0\u{1}MODERATE_ACTION_TOPOLOGY\0\u{1}MODERATE_ACTION_LISTEN\0\u{1}MODERATE_ACTION_SPEAK\0")
 }
 
 nonisolated extension Roost_Rooms_V1_MediaSource: SwiftProtobuf._ProtoNameProviding {

@@ -16,9 +16,14 @@ export class Lobby {
   #roost;
   #meter = null;
   #looked = false;
+  #listens;
 
-  constructor(roost, room, enter) {
+  /** Who `listens` has no devices to choose. */
+  constructor(roost, { room, listens }, enter) {
     this.#roost = roost;
+    this.#listens = listens;
+    setText(byId("lobby-lead"), listens ? words.room.lobby.listenLead : words.room.lobby.lead);
+    show(byId("lobby-mic").parentElement, !listens);
     setText(byId("lobby-title"), words.room.heading(room));
     byId("lobby-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -39,7 +44,7 @@ export class Lobby {
 
   /** Opens camera and microphone once, so that one sees oneself before others do. */
   look() {
-    if (this.#looked) return;
+    if (this.#looked || this.#listens) return;
     this.#looked = true;
     this.#roost.local.open({ audio: true, video: true });
   }
@@ -84,10 +89,10 @@ export class Lobby {
     if (video.srcObject !== stream) video.srcObject = stream;
     show(video, cameraOn);
     const opening = local.audio.state === "opening" || local.video.state === "opening";
-    setText(byId("preview-empty"), cameraOn ? "" : opening ? words.check.opening : planned.video ? lobby.pictureInside : lobby.noPicture);
+    setText(byId("preview-empty"), cameraOn ? "" : this.#listens ? lobby.noPictureOfListener : opening ? words.check.opening : planned.video ? lobby.pictureInside : lobby.noPicture);
     const note = mediaText(local);
     const goOn = planned.audio || planned.video ? lobby.goOn(planned) : "";
-    setText(byId("lobby-note"), note ? `${note} ${lobby.without}` : goOn);
+    setText(byId("lobby-note"), this.#listens ? "" : note ? `${note} ${lobby.without}` : goOn);
     const micOn = local.audio.state === "on";
     show(byId("preview-meter-row"), micOn);
     this.#measure(micOn ? local.audio.track : null);

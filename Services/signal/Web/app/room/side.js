@@ -119,6 +119,8 @@ export class Side {
     };
     const buttons = [];
     if (isHost && member !== "self") {
+      if (role === "listener") buttons.push(act("mic", text.moderate.speak(name), "speak", () => this.#moderate("speak", member)));
+      else if (role === "speaker") buttons.push(act("listen", text.moderate.listen(name), "listen", () => this.#moderate("listen", member)));
       if (audio) buttons.push(act("mic", text.moderate.mute(name), "mute", () => this.#moderate("mute", member)));
       if (this.#sure === member) {
         const sure = make("button", { type: "button", className: "plain sure", text: text.moderate.sure(name), "data-testid": "remove-sure", "data-act": `remove ${member}` });
@@ -132,7 +134,7 @@ export class Side {
       "li",
       { "data-testid": "room-person", "data-member": member },
       avatar(realName),
-      make("span", { className: "person-words" }, make("bdi", { className: "person-name", text: name }), role === "host" ? make("span", { className: "role", text: text.host }) : null),
+      make("span", { className: "person-words" }, make("bdi", { className: "person-name", text: name }), role === "host" || role === "listener" ? make("span", { className: "role", text: text[role] }) : null),
       hand ? mark("hand", text.hand) : null,
       audio ? null : mark("micOff", words.call.muted),
       ...buttons,
