@@ -1,12 +1,12 @@
-"""A node that forwards a room's media is killed, or a member's browser is: the others are whole again, or see it leave, by themselves."""
+"""A node that forwards a room's media is killed: its members are whole again by themselves, and other rooms do not notice."""
 
 import secrets
 import time
 
-import psutil
 import pytest
 
 from rooms import enter, meets, sees_and_hears_all
+from standstill import TONE, member_id, stood, watch
 from waiting import wait_until
 
 
@@ -36,12 +36,20 @@ def test_a_killed_node_s_rooms_are_whole_again_within_five_seconds_and_other_roo
     room, other = f"blue-{secrets.token_hex(3)}", f"green-{secrets.token_hex(3)}"
     ann, bob = (enter(browser("chromium calm"), cluster.url(), room, name) for name in ("Ann", "Bob"))
     meets(ann, bob)
-    sees_and_hears_all(ann)
-    sees_and_hears_all(bob)
-    # Placement spreads rooms: the second one is on the other node.
-    cem = enter(browser("chromium calm"), cluster.url(), other, "Cem")
+    sees_and_hears_all(ann, pixels=320 * 180)
+    sees_and_hears_all(bob, pixels=320 * 180)
+    # Placement spreads rooms: the second one is on the other node. Its two cost the machine little, so that the others are not slow for it.
+    crowd = browser("chromium crowded").browser
+    cem, dan = others = [crowd.new_tab("window") for _ in range(2)]
+    for tab, name in zip(others, ("Cem", "Dan")):
+        tab.before_pages(TONE)
+        enter(tab, cluster.url(), other, name)
+    meets(cem, dan)
+    sees_and_hears_all(cem, frames=2.0, pixels=1)
     node = ann.report()["node"]
     assert cem.report()["node"] != node
+    dan_id = member_id(cem, dan.name)
+    watch(cem)
 
     for tab in (ann, bob):
         tab.run(BACK)
@@ -59,28 +67,9 @@ def test_a_killed_node_s_rooms_are_whole_again_within_five_seconds_and_other_roo
         print(tab.name, {what: round(seconds, 1) for what, seconds in took.items()})
         assert max(took.values()) < 5.0, took
     for tab in (ann, bob):
-        sees_and_hears_all(tab)
+        sees_and_hears_all(tab, pixels=320 * 180)
     assert cem.report()["room"] == other
     assert cem.report()["connection"] == "open"
-
-
-def crash(tab) -> None:
-    """kill -9 of everything that belongs to the tab's browser."""
-    profile = f"--user-data-dir={tab.browser.profile}"
-    for process in psutil.process_iter(["cmdline"]):
-        if profile in (process.info["cmdline"] or []):
-            process.kill()
-
-
-@pytest.mark.browser
-def test_a_member_whose_browser_dies_is_gone_within_thirty_seconds(browser, cluster):
-    room = f"blue-{secrets.token_hex(3)}"
-    ann, bob = (enter(browser("chromium calm"), cluster.url(), room, name) for name in ("Ann", "Bob"))
-    meets(ann, bob)
-    sees_and_hears_all(ann)
-    died = time.monotonic()
-    crash(bob)
-    wait_until(lambda: ann.report()["members"] == [], f"{bob.name} is gone", 40.0, every=0.5)
-    took = time.monotonic() - died
-    assert took < 32.0, f"gone after {took:.1f} s"
-    ann.sees("Nobody else is here yet")
+    # Five pictures a second are sent there, so 200 ms from one to the next; what a page cannot help that gets no processor is its own matter.
+    still = stood(cem, dan_id)
+    assert still["picture"] < 600 + 2 * still["page"] and still["sound"] < 150 + still["page"], still

@@ -167,7 +167,11 @@ class ChromiumTab(Tab):
           const ask = devices.getUserMedia.bind(devices);
           devices.getUserMedia = (wanted) => ask(wanted?.video ? { ...wanted, video: { ...wanted.video, width: WIDTH, height: HEIGHT } } : wanted);
         """
-        self.cdp("Page.addScriptToEvaluateOnNewDocument", source=source.replace("WIDTH", str(width)).replace("HEIGHT", str(height)))
+        self.before_pages(source.replace("WIDTH", str(width)).replace("HEIGHT", str(height)))
+
+    def before_pages(self, script: str) -> None:
+        """Pages that open from now on run this function body before anything of their own."""
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", source=f"(() => {{ {script} }})();")
 
     def wait_idle(self) -> None:
         """Waits until the page and its modules are loaded."""
