@@ -46,8 +46,8 @@ package struct RoomLimits: Hashable, Sendable {
     package var callerGoneAfter = Interval.seconds(5)
     /// An absence that nobody asked for is not shown for so long: a page resumes within it at another signal.
     package var hideAbsenceFor = Interval.seconds(3)
-    /// An absent member has left after this: as long as a session may be resumed.
-    package var awayFor = Interval.seconds(30)
+    /// An absent member has left after this: the others learn it within 30 s of its death, and a session may be resumed for hardly longer.
+    package var awayFor = Interval.seconds(28)
     /// A re-asserted member that no signal joins again has left after this: signals come back to a moved room in a second or two.
     package var reassertFor = Interval.seconds(10)
     /// A call without company or ring ends after this: between `Join` and `Invite` of its maker lie milliseconds.

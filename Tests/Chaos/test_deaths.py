@@ -195,7 +195,7 @@ def test_who_does_not_come_back_after_a_signals_death_has_left(wire, cluster):
     try:
         back.resume(ann)
         also.resume(carl)
-        # 3 s hidden, 30 s in which he might come back.
+        # 3 s hidden, 28 s from his death in which he might come back.
         def left() -> bool:
             back.send({"type": "ping", "id": 10_000})
             back.pump(1)
