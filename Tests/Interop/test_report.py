@@ -104,6 +104,7 @@ def test_a_room_reports_layers_and_what_is_slow_small_or_hidden(browser, cluster
     sent = lambda: {each["rid"] for each in bob.run("return roost.statistics().sent.video.layers") if each["active"] and each["bps"] > 0}  # noqa: E731
 
     pin = "document.querySelector('[data-testid=tile-self] [data-testid=pin]').click(); return true"
+    ann.report_where(lambda r: r["members"][0]["video"]["width"] >= 640, "a large tile gets a large picture", 60.0)
     ann.appearance(width=640, height=480)
     ann.run(pin)
     pinned = time.monotonic()
@@ -111,6 +112,7 @@ def test_a_room_reports_layers_and_what_is_slow_small_or_hidden(browser, cluster
     took = time.monotonic() - pinned
     assert took < 2.0, f"after {took:.1f} s"
     wait_until(lambda: sent() == {"l"}, "Bob sends nothing else", seen=sent)
+    ann.appearance(width=1280, height=800)
     ann.run(pin)
     ann.report_where(lambda r: r["members"][0]["video"]["rid"] in ("m", "h"), "a larger tile gets a larger one", 60.0)
     wait_until(lambda: len(sent()) > 1, "Bob sends it", seen=sent)

@@ -10,10 +10,16 @@ const FIRST_SLOTS = { audio: 8, video: 4 };
 const MOST_SLOTS = 49;
 /** The small layers come first: an encoder that must save gives up from the end. */
 const CAMERA_LAYERS = [
-  { rid: "l", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: "m", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: "l", maxBitrate: 150_000 },
+  { rid: "m", maxBitrate: 500_000 },
   // Nobody may have a tile for it: it begins when the node asks, so that a small computer encodes no more than is seen.
-  { rid: "h", scaleResolutionDownBy: 1, maxBitrate: 1_800_000, active: false },
+  { rid: "h", maxBitrate: 1_800_000, active: false },
+];
+/** Of a small picture Chromium encodes fewer sizes, the first of the list, whatever is asked for (libwebrtc's table of simulcast formats). */
+const SIZES_OF = [
+  { pixels: 960 * 540, sizes: 3 },
+  { pixels: 480 * 270, sizes: 2 },
+  { pixels: 0, sizes: 1 },
 ];
 const SCREEN_BPS = 2_500_000;
 /** What a node forwards. All that a browser knows, in a dozen sections, is an offer that it works on for as long as a picture may stand. */
@@ -207,6 +213,7 @@ export class RoomMedia {
       if (transceiver.sender.track === track || this.#closed) continue;
       try {
         await transceiver.sender.replaceTrack(track);
+        if (source === "camera" && track) await this.#fitSizes(transceiver.sender, track);
       } catch (error) {
         this.#hooks.problem(error);
       }
@@ -292,7 +299,7 @@ export class RoomMedia {
 
   #addCamera(pc, track) {
     try {
-      return pc.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: CAMERA_LAYERS.map((layer) => ({ ...layer })) });
+      return pc.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: CAMERA_LAYERS.map((layer, at) => ({ ...layer, scaleResolutionDownBy: scaleOf(track, at) })) });
     } catch {
       // A browser without simulcast sends one picture of all sizes.
       return pc.addTransceiver(track ?? "video", { direction: "sendonly" });
@@ -448,6 +455,15 @@ export class RoomMedia {
       this.#viewSent = null;
     });
     this.#viewTimer = setTimeout(() => this.#tellView(), VIEW_EVERY_MS);
+  }
+
+  /** Another camera has another size. */
+  async #fitSizes(sender, track) {
+    const parameters = sender.getParameters();
+    const { encodings } = parameters;
+    if (!(encodings?.length > 1) || encodings.every((each, at) => each.scaleResolutionDownBy === scaleOf(track, at))) return;
+    encodings.forEach((each, at) => (each.scaleResolutionDownBy = scaleOf(track, at)));
+    await sender.setParameters(parameters);
   }
 
   async #activate(mid, active) {
@@ -627,6 +643,13 @@ const newSample = () => ({
   screen: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
   screenAudio: emptyTrack(),
 });
+
+/** How much smaller than the camera's the layer at this place is: the last one that is encoded has the whole picture. */
+function scaleOf(track, at) {
+  const { width = 1280, height = 720 } = track?.getSettings?.() ?? {};
+  const { sizes } = SIZES_OF.find(({ pixels }) => width * height >= pixels);
+  return 2 ** Math.max(sizes - 1 - at, 0);
+}
 
 /** A section that only receives, and only what a node forwards. */
 function addSlot(pc, kind) {
