@@ -109,6 +109,8 @@ struct QualityTests {
         #expect(slot.faults == [])
         #expect(frames.count >= 890)
         #expect(slot.longestFreeze(from: start, to: end) < .milliseconds(600))
+        // Of 30 s, less than 2 in 100.
+        #expect(slot.frozen(from: start, to: end) < .milliseconds(600))
     }
 
     @Test func `behind 150 kbit/s pictures pause, the reason is told, and sound goes on`() throws {

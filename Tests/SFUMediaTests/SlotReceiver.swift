@@ -180,6 +180,22 @@ extension SlotReceiver {
         return longest
     }
 
+    /// How long pictures stood still in it, as browsers count it: gaps of three frames or 150 ms over the usual one. A browser shows
+    /// what it has a little later, so that what is sent again is in time; here 100 ms after the first picture's pace.
+    func frozen(from start: Instant, to end: Instant) -> Interval {
+        let usual = Interval.microseconds(33_333)
+        let frames = shown(from: start, to: end)
+        guard let first = frames.first else { return end - start }
+        var total = Interval.zero
+        var before = start
+        for (index, frame) in frames.enumerated() {
+            let at = max(frame.at, first.at + usual * Int64(index) + .milliseconds(100))
+            if at - before > max(usual * 3, usual + .milliseconds(150)) { total += at - before }
+            before = at
+        }
+        return total + (end - before > .milliseconds(183) ? end - before : .zero)
+    }
+
     /// Packets that came in it.
     func packets(from start: Instant, to end: Instant) -> Int { arrivals.count { $0.at >= start && $0.at < end } }
 }
