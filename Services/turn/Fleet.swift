@@ -38,14 +38,13 @@ struct Fleet: Sendable {
     /// Stays attached until the last allocation ended, for a registry forgets the relay addresses of a server that left, and
     /// then nobody may reach them; and says as the first thing of a drain that it takes no more clients.
     func parts(
-        loops: TurnLoops, urls: [String], relays: [IPAddress], settings: TurnSettings
+        loops: TurnLoops, urls: [String], settings: TurnSettings
     ) -> (attachment: any Service, leaving: any Service) {
         let draining = DrainFlag()
         let load = ProcessLoad()
         let (ready, logger) = (ready, context.logger)
         let attachment = NodeAttachment(
-            node: node(urls: urls, relays: relays, settings: settings, cores: load.coreCount), registries: registries,
-            logger: logger,
+            node: node(urls: urls, settings: settings, cores: load.coreCount), registries: registries, logger: logger,
             heartbeat: {
                 var heartbeat = Roost_Registry_V1_Heartbeat()
                 heartbeat.load.cpu = load.cpu()
@@ -78,9 +77,7 @@ struct Fleet: Sendable {
         )
     }
 
-    private func node(
-        urls: [String], relays: [IPAddress], settings: TurnSettings, cores: Int
-    ) -> Roost_Registry_V1_Node {
+    private func node(urls: [String], settings: TurnSettings, cores: Int) -> Roost_Registry_V1_Node {
         var node = Roost_Registry_V1_Node()
         node.nodeID = context.id
         node.kind = .turn
@@ -90,12 +87,7 @@ struct Fleet: Sendable {
         node.capacity.cores = UInt32(clamping: cores)
         node.capacity.allocations = UInt32(clamping: context.configuration[TurnKeys.totalQuota])
         node.iceUrls = urls
-        // Peers name a relayed address as clients were told it, which behind a 1:1 NAT is the public one.
-        let ports = context.configuration[TurnKeys.relayPorts]
-        let advertised = settings.current.externalAddresses.filter { relays.contains($0.local) }.map(\.advertised)
-        node.relayRanges = Set(relays + advertised).filter { !$0.isUnspecified }.map {
-            NodePorts(address: $0, ports: ports).wire
-        }
+        node.relayRanges = settings.relayRanges.map { NodePorts(address: $0.address, ports: $0.ports).wire }
         return node
     }
 }

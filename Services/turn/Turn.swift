@@ -75,7 +75,7 @@ public enum Turn {
         let serving = LoopsPart(
             loops: loops, settings: settings, timeout: configuration[CommonKeys.drainTimeout], logger: context.logger)
         guard let fleet else { return [events, serving] }
-        let (attachment, leaving) = fleet.parts(loops: loops, urls: urls, relays: relays, settings: settings)
+        let (attachment, leaving) = fleet.parts(loops: loops, urls: urls, settings: settings)
         return [events, attachment, serving, leaving]
     }
 

@@ -19,6 +19,8 @@ final class TurnSettings: Sendable {
     /// As they were at the start: what sockets, the registry and clients were told by then stays.
     private let started: ServiceConfiguration
     private let relayAddresses: [IPAddress]
+    /// Where relays may be, as peers may name them: where they are bound, and outside a NAT.
+    let relayRanges: [PeerRange]
     private let services: [PeerRange]
     private let randomKey: NonceKey
     private let logger: Logger
@@ -38,8 +40,14 @@ final class TurnSettings: Sendable {
         self.relayAddresses = relayAddresses
         self.services = services
         self.logger = logger
+        let externals = try TurnSettings.externals(keys[TurnKeys.externalAddress], relayAddresses)
+        let ports = keys[TurnKeys.relayPorts]
+        relayRanges = Set(relayAddresses + externals.map(\.advertised)).filter { !$0.isUnspecified }.map {
+            PeerRange(address: $0, ports: ports)
+        }
         let configuration = try TurnSettings.read(
-            keys, started: keys, relayAddresses: relayAddresses, services: services, randomKey: randomKey, logger)
+            keys, started: keys, relays: (relayAddresses, relayRanges), services: services, randomKey: randomKey, logger
+        )
         state = Mutex(State(configuration: configuration, keys: keys))
     }
 
@@ -68,7 +76,8 @@ final class TurnSettings: Sendable {
     /// restart.
     func reload(_ keys: ServiceConfiguration) throws(ServiceFailure) {
         var fresh = try TurnSettings.read(
-            keys, started: started, relayAddresses: relayAddresses, services: services, randomKey: randomKey, logger)
+            keys, started: started, relays: (relayAddresses, relayRanges), services: services, randomKey: randomKey,
+            logger)
         let before = state.withLock { state in
             fresh.acceptsAllocations = state.configuration.acceptsAllocations
             defer { state = State(configuration: fresh, keys: keys) }
@@ -90,8 +99,9 @@ final class TurnSettings: Sendable {
     func refuseAllocations() { state.withLock { $0.configuration.acceptsAllocations = false } }
 
     private static func read(
-        _ keys: ServiceConfiguration, started: ServiceConfiguration, relayAddresses: [IPAddress],
-        services: [PeerRange], randomKey: NonceKey, _ logger: Logger
+        _ keys: ServiceConfiguration, started: ServiceConfiguration,
+        relays: (addresses: [IPAddress], ranges: [PeerRange]), services: [PeerRange], randomKey: NonceKey,
+        _ logger: Logger
     ) throws(ServiceFailure) -> TURNServerConfiguration {
         var secrets: [SharedSecret] = []
         if let path = started[TurnKeys.secretFile] {
@@ -119,13 +129,13 @@ final class TurnSettings: Sendable {
         configuration.userBandwidth = (keys[TurnKeys.userBandwidth] + 7) / 8
         configuration.totalBandwidth = (keys[TurnKeys.totalBandwidth] + 7) / 8
         configuration.answersPerSecond = keys[TurnKeys.rate]
-        let externals = try externals(started[TurnKeys.externalAddress], relayAddresses)
+        let externals = try externals(started[TurnKeys.externalAddress], relays.addresses)
         configuration.policy = PeerPolicy(
             allowed: keys[TurnKeys.allowPeer].compactMap { AddressRange($0) },
             denied: keys[TurnKeys.denyPeer].compactMap { AddressRange($0) }, services: services,
-            own: hostAddresses() + relayAddresses + externals.map(\.advertised))
+            own: hostAddresses() + relays.addresses + externals.map(\.advertised), ownRelays: relays.ranges)
         configuration.externalAddresses = externals
-        let families = Set(relayAddresses.map(\.family))
+        let families = Set(relays.addresses.map(\.family))
         configuration.families = families == [.v4] ? .v4 : families == [.v6] ? .v6 : .both
         return configuration
     }

@@ -33,6 +33,7 @@ public struct PeerPolicy: Sendable {
     private let denied: [AddressRange]
     private let services: ExactPeers
     private let own: ExactPeers
+    private let ownRelays: Set<PeerRange>
     private var allowedPeers: ExactPeers
 
     /// - Parameters:
@@ -40,20 +41,26 @@ public struct PeerPolicy: Sendable {
     ///   - denied: beats all.
     ///   - services: the cluster's own addresses (Redis, bus, admin), wherever they are.
     ///   - own: the host's addresses, and those that a NAT gives it: refused as `RefusedRanges` are.
+    ///   - ownRelays: the ranges of this server's own relay ports, as it states them to the registry.
     ///   - allowedPeers: the registry's exact list; beats the refused ranges and nothing else.
     public init(
         allowed: [AddressRange] = [], denied: [AddressRange] = [], services: [PeerRange] = [], own: [IPAddress] = [],
-        allowedPeers: [PeerRange] = []
+        ownRelays: [PeerRange] = [], allowedPeers: [PeerRange] = []
     ) {
         self.allowed = allowed
         self.denied = denied
         self.services = ExactPeers(services)
         self.own = ExactPeers(own.map { PeerRange(address: $0) })
-        self.allowedPeers = ExactPeers(allowedPeers)
+        self.ownRelays = Set(ownRelays)
+        self.allowedPeers = ExactPeers([])
+        set(allowedPeers: allowedPeers)
     }
 
-    /// Replaces the exact list.
-    public mutating func set(allowedPeers: [PeerRange]) { self.allowedPeers = ExactPeers(allowedPeers) }
+    /// Replaces the exact list, `ownRelays` left out: the registry tells each server of all, itself among them, but which of its
+    /// own ports are relays it knows itself (`SharedRelays`), and on the others of its range any program may listen.
+    public mutating func set(allowedPeers: [PeerRange]) {
+        self.allowedPeers = ExactPeers(allowedPeers.filter { !ownRelays.contains($0) })
+    }
 
     /// Takes over the exact list of another policy.
     mutating func setAllowedPeers(of other: PeerPolicy) { allowedPeers = other.allowedPeers }

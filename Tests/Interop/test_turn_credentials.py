@@ -6,8 +6,11 @@ import hmac
 import os
 import re
 import secrets
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from allocation import Allocation, Refused
-from cluster import BUILD, Cluster
+from cluster import BUILD, Cluster, free_ports
+from processes import end
 from waiting import wait_until
 from wire import Wire
 
@@ -190,6 +194,73 @@ def test_a_drained_turn_server_is_given_to_nobody_and_goes_on_relaying(cluster, 
         finally:
             roost(cluster, "drain", "turn-1", "--undo")
         wait_until(lambda: len(ice(ann)) == 2, "turn-1 is given out again", 10)
+
+
+@pytest.fixture
+def behind_nat(cluster) -> Iterator[int]:
+    """A turn server of the cluster behind a 1:1 NAT, in a region of its own; its port."""
+    folder, port = Path(tempfile.mkdtemp(prefix="roost-t-", dir="/tmp")), free_ports(1)
+    command = [
+        str(BUILD / "turn"), "--id", "natted", "--region", "far", "--run-dir", str(folder), "--drain-timeout", "1s",
+        "--registry", f"unix:{cluster.run}/registry-1.sock", "--secret-file", str(cluster.run / "turn-secret"),
+        "--listen", f"127.0.0.3:{port}", "--tcp-listen", "none", "--tls-listen", "none", "--relay-ports", "42000-42063",
+        "--external-ip", "10.77.0.1/127.0.0.3",
+    ]  # fmt: skip
+    with open(folder / "log.txt", "wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield port
+    finally:
+        end(process, 6)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_turn_server_behind_a_nat_tells_its_addresses_region_and_load(cluster, wire, behind_nat):
+    """The registry tells the others: its relays, by either address, are reached at theirs, and no other port beside them."""
+    ann = wire("Ann")
+    with allocation(at(ice(ann), cluster.turn_port)) as relay:
+        relay.allocate()
+
+        def refused(number: int, place: tuple[str, int]) -> int:
+            try:
+                relay.bind(number, place)
+            except Refused as refusal:
+                return refusal.code
+            return 0
+
+        wait_until(lambda: refused(0x4000, ("10.77.0.1", 42000)) == 0, "its relays are on the list", 10)
+        assert refused(0x4001, ("127.0.0.3", 42063)) == 0
+        for number, place in enumerate([("10.77.0.1", 41999), ("10.77.0.1", 42064), ("127.0.0.3", 42064), ("127.0.0.3", behind_nat)]):
+            assert refused(0x4002 + number, place) == 403, place
+        # Of another region, so not among those that clients here are given; its credentials are those of all.
+        given = at(ice(ann), cluster.turn_port)
+        with Allocation("127.0.0.3", behind_nat, given["username"], given["credential"]) as other:
+            host, port = other.allocate()
+            assert host == "10.77.0.1" and 42000 <= port <= 42063
+            row = r"^natted +turn +live +far +\d+% +1 allocations"
+            wait_until(lambda: re.search(row, roost(cluster, "nodes"), re.MULTILINE), "where it is and what it has", 10)
+
+
+def test_a_turn_server_lets_nobody_reach_what_else_is_in_its_range_of_ports(cluster, wire):
+    """The registry tells each of all ranges, its own among them."""
+    server = at(ice(wire("Ann")), cluster.turn_port)
+    with allocation(server) as one, allocation(server) as two, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
+        host, port = one.allocate()
+        # Its own are the first half of the usual ones (Plan.swift); what is taken there is somebody's.
+        for number in range(49_152, 57_344):
+            try:
+                program.bind((host, number))
+                break
+            except OSError:
+                continue
+        with pytest.raises(Refused) as refusal:
+            one.bind(0x4000, program.getsockname())
+        assert refusal.value.code == 403
+        relayed = two.allocate()
+        two.permit((host, port))
+        one.bind(0x4001, relayed)
+        one.send_channel(0x4001, b"a relay is reached")
+        assert two.hear_data() == b"a relay is reached"
 
 
 def test_a_users_quota_holds_over_both_turn_servers(cluster, wire):

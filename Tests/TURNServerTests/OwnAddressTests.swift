@@ -88,6 +88,41 @@ struct OwnAddressTests {
         #expect(ann.send([1], on: 0x4000) == .dropped(.refusedPeer))
     }
 
+    /// The registry tells a server of its own range among all others.
+    @Test(arguments: ["198.18.0.1", "10.0.0.5", "127.0.0.1"])
+    func `its own range in the registry's list opens no port that is no relay`(host: String) throws {
+        let own = PeerRange(address: ip(host), ports: 49_152...65_535)
+        // On the same host, a media port of a node and the relays of another turn server.
+        let node = PeerRange(address: ip(host), ports: 40_000...40_000)
+        let sibling = PeerRange(address: ip(host), ports: 41_000...41_999)
+        let server = TestServer(configuration { $0.policy = PeerPolicy(own: [ip(host)], ownRelays: [own]) })
+        server.hostV4 = ip(host)
+        server.update(allowedPeers: [node, own, sibling])
+        let ann = TestClient(server, flow("198.18.1.1:1"))
+        let bob = TestClient(server, flow("198.18.1.1:2"), username: "bob", password: "hunter2")
+        let annRelay = try #require(ann.allocate()?.relayed.first)
+        let bobRelay = try #require(bob.allocate()?.relayed.first)
+        let program = Endpoint(address: ip(host), port: 60_000)
+        #expect(ann.permit(program)?.messageClass == .success, "bob is at that address")
+        #expect(ann.bind(0x4000, to: program)?.code == .forbidden)
+        #expect(ann.send([1], to: program) == .dropped(.refusedPeer))
+        #expect(server.receive([1], at: annRelay, from: program) == .dropped(.refusedPeer))
+
+        #expect(bob.permit(annRelay)?.messageClass == .success)
+        #expect(ann.bind(0x4001, to: bobRelay)?.messageClass == .success)
+        #expect(ann.send([1], on: 0x4001).indication == ReadIndication(peer: annRelay, data: [1]))
+        bob.refresh(0)
+        #expect(ann.send([1], on: 0x4001) == .dropped(.refusedPeer), "another program may have the port by now")
+        for (index, other) in [node, sibling].enumerated() {
+            let place = Endpoint(address: other.address, port: other.ports.upperBound)
+            #expect(ann.bind(0x4002 + UInt16(index), to: place)?.messageClass == .success)
+            #expect(ann.send([1], to: place) == .toPeer(from: annRelay, to: place, [1], dontFragment: false))
+        }
+        // SIGHUP leaves the list as it is.
+        server.update(configuration { $0.policy = PeerPolicy(own: [ip(host)], ownRelays: [own]) })
+        #expect(ann.bind(0x4000, to: program)?.code == .forbidden)
+    }
+
     @Test func `the host's other addresses are refused as private ones are`() throws {
         let policy = PeerPolicy(own: [ip("198.18.0.2"), ip("2600::2")])
         #expect(policy.refusal(of: at("198.18.0.2:53")) == .range)

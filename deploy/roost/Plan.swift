@@ -145,7 +145,16 @@ struct Plan: Sendable {
         return [
             "--listen", everywhere, "--tcp-listen", everywhere, "--tls-listen",
             isSecure ? "0.0.0.0:\(tlsPort),[::]:\(tlsPort)" : "none", "--advertise", urls.joined(separator: ","),
-        ]
+        ] + relayPorts(options, number)
+    }
+
+    /// Of several turn servers on one host each has a share of the usual ports: a server knows its own relays port by port, and
+    /// lets nobody reach what else is in its range, a sibling's relays among it.
+    private static func relayPorts(_ options: ClusterOptions, _ number: Int) -> [String] {
+        guard options.turns > 1 else { return [] }
+        let share = (65_536 - 49_152) / options.turns
+        let first = 49_152 + (number - 1) * share
+        return ["--relay-ports", "\(first)-\(first + share - 1)"]
     }
 
     private static func turnPorts(_ options: ClusterOptions, _ number: Int) -> [Port] {
