@@ -38,11 +38,10 @@ struct AllocationLog: Sendable {
         }
     }
 
-    /// Tells users apart without naming them: the same user has the same hash for as long as the process lives. Of a
-    /// time-limited name only what follows the expiry counts, which changes.
+    /// Tells users apart without naming them: the same user has the same hash for as long as the process lives, also by a
+    /// time-limited name, of which the event has no expiry any more.
     private func hash(_ user: String) -> String {
-        let name = user.split(separator: ":", maxSplits: 1).last ?? ""
         // The standard library's hash is keyed anew in each process, so nobody can look names up in it.
-        return String(UInt32(truncatingIfNeeded: name.hashValue), radix: 16)
+        String(UInt32(truncatingIfNeeded: user.hashValue), radix: 16)
     }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Glibc
 public import ServiceKit
 public import TURN
@@ -15,9 +16,20 @@ public enum CredentialFiles {
         return (file.secrets.compactMap { SharedSecret($0) }, file.warnings)
     }
 
-    /// Reads static users: `name:password` or `name:0xKEY`, perhaps after `user=` as in a turnserver.conf.
+    /// A text as RFC 8265 has it in its profile OpaqueString, which RFC 8489 §9.2.2 wants realm, name and password to be in: other
+    /// spaces become ASCII's, and accents are one with their letters (NFC). So a password is the same whichever way an editor
+    /// wrote it. What the profile forbids, control characters say, is not looked for.
+    public static func prepared(_ text: String) -> String {
+        var scalars = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            scalars.append(scalar.properties.generalCategory == .spaceSeparator ? " " : scalar)
+        }
+        return String(scalars).precomposedStringWithCanonicalMapping
+    }
+
+    /// Reads static users: `name:password` or `name:0xKEY`, perhaps after `user=` as in a turnserver.conf. `realm` is prepared.
     public static func users(at path: String, realm: String) throws(ServiceFailure) -> StaticUsers {
-        let text = try text(of: path, key: TurnKeys.usersFile.name)
+        let text = prepared(try text(of: path, key: TurnKeys.usersFile.name))
         let users: StaticUsers
         do throws(StaticUserError) {
             users = try StaticUsers(file: text, realm: realm)

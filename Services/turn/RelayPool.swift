@@ -16,7 +16,7 @@ public final class RelayPool: Sendable {
         case noAddress
         /// Every port is taken, or the kernel gives no more sockets (508).
         case noPort
-        /// No such reservation, or it is over, or another client's (508).
+        /// No such reservation, or it is over, or another user's (508).
         case noReservation
     }
 
@@ -112,11 +112,11 @@ public final class RelayPool: Sendable {
         return try result.get()
     }
 
-    /// The socket of a reservation, which ends by this.
-    public func claim(_ token: UInt64, now: Instant) throws(Refusal) -> UDPSocket {
+    /// The socket of a user's reservation, which ends by this.
+    public func claim(_ token: UInt64, user: String, now: Instant) throws(Refusal) -> UDPSocket {
         let socket = state.withLock { state in
             expire(&state, now)
-            return state.kept.take(token: token)
+            return state.kept.take(token: token, user: user)
         }
         guard let socket else { throw .noReservation }
         return socket

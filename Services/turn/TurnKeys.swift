@@ -61,8 +61,9 @@ public enum TurnKeys {
         "realm", "Realm of the credentials; static hashed users are bound to it.", placeholder: "NAME",
         default: "roost", shown: "roost"
     ) { text throws(ConfigurationProblem) in
-        guard (1...48).contains(text.utf8.count) else { throw ConfigurationProblem("expected 1 to 48 bytes") }
-        return text
+        let realm = CredentialFiles.prepared(text)
+        guard (1...48).contains(realm.utf8.count) else { throw ConfigurationProblem("expected 1 to 48 bytes") }
+        return realm
     }
 
     /// Time-limited credentials.
@@ -99,8 +100,9 @@ public enum TurnKeys {
 
     /// Allocations in all.
     public static let totalQuota: ConfigurationKey<Int> = .number(
-        "total-quota", "Allocations at most on this server; 0: no bound but the relay ports.", in: 0...1_000_000,
-        default: 0)
+        "total-quota",
+        "Allocations at most on this server; 0: no bound but the relay ports, and 20,000 a worker in any case.",
+        in: 0...1_000_000, default: 0)
 
     /// Bandwidth of one user.
     public static let userBandwidth: ConfigurationKey<Int> = .number(

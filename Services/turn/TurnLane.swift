@@ -56,7 +56,11 @@ struct TurnLane: ~Copyable {
     private mutating func receiveFromClients(_ batch: borrowing ReceiveBatch, out: inout LoopIO, _ now: Instant) {
         let socket = batch.socket.index
         let bound = listen[socket]
-        for index in 0..<batch.count where !batch.isTruncated(index) {
+        for index in 0..<batch.count {
+            guard !batch.isTruncated(index) else {
+                self.server.dropTruncated()
+                continue
+            }
             let server = Endpoint(address: batch.local(index) ?? bound.address, port: bound.port)
             let flow = Flow(transport: .udp, id: socket, client: batch.remote(index), server: server)
             for segment in 0..<batch.segmentCount(index) {
@@ -68,7 +72,11 @@ struct TurnLane: ~Copyable {
 
     private mutating func receiveFromPeers(_ batch: borrowing ReceiveBatch, out: inout LoopIO, _ now: Instant) {
         let relay = RelayID(batch.socket.index)
-        for index in 0..<batch.count where !batch.isTruncated(index) {
+        for index in 0..<batch.count {
+            guard !batch.isTruncated(index) else {
+                server.dropTruncated()
+                continue
+            }
             let peer = batch.remote(index)
             for segment in 0..<batch.segmentCount(index) {
                 let bytes = batch.segment(index, segment)
@@ -220,7 +228,7 @@ struct TurnLane: ~Copyable {
                 payload, header: header, socket: SocketID(flow.id), from: flow.server.address, to: flow.client,
                 padding: Int(client.padding))
         case (.channelData(let header), true):
-            // A full send buffer drops it, as a full link would.
+            // A full send buffer drops it, as a full link would; the loop counts it (`droppedBacklog`).
             _ = out.forward(payload, header: header, stream: StreamID(flow.id), padding: Int(client.padding))
         case (.written, false):
             out.forward(
@@ -256,8 +264,11 @@ struct TurnLane: ~Copyable {
 
     private mutating func bind(_ request: RelayRequest, _ out: inout LoopIO, _ now: Instant) -> RelayGrant {
         var grant = RelayGrant()
+        let user = server.user(of: request.ticket) ?? ""
         if case .kept(let token) = request.port {
-            guard let socket = try? pool.claim(token, now: now), let bound = take(socket, &out) else { return grant }
+            guard let socket = try? pool.claim(token, user: user, now: now), let bound = take(socket, &out) else {
+                return grant
+            }
             if socket.endpoint.address.family == .v4 { grant.v4 = bound } else { grant.v6 = bound }
             return grant
         }
@@ -265,7 +276,7 @@ struct TurnLane: ~Copyable {
             switch request.port {
             case .any, .kept: .any
             case .even: .even
-            case .evenAndNext(let token): .evenHoldingNext(token: token, user: server.user(of: request.ticket) ?? "")
+            case .evenAndNext(let token): .evenHoldingNext(token: token, user: user)
             }
         if request.families.contains(.v4) { grant.v4 = open(.v4, wish, &out, now) }
         if request.families.contains(.v6) { grant.v6 = open(.v6, wish, &out, now) }

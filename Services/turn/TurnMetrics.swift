@@ -17,7 +17,7 @@ enum TurnMetrics {
             "roost_turn_dropped_total", "Datagrams and messages without an effect, by cause.", labels: ["cause"])
         let relayed = metrics.counter(
             "roost_turn_relayed_packets_total",
-            "Datagrams relayed, by direction (turned_around: those of them that went from client to client inside).",
+            "Datagrams relayed, by direction (turned_around: those of them that went from client to client inside); those of roost_turn_unsent_total too.",
             labels: ["direction"])
         let relayedBytes = metrics.counter(
             "roost_turn_relayed_bytes_total", "Bytes of data in them.", labels: ["direction"])
@@ -25,8 +25,18 @@ enum TurnMetrics {
             "roost_turn_events_lost_total", "Log lines of allocations that were not written: too many at once.")
         let packets = metrics.counter("roost_turn_packets_total", "Datagrams by direction.", labels: ["direction"])
         let bytes = metrics.counter("roost_turn_bytes_total", "Bytes of datagrams by direction.", labels: ["direction"])
+        let streamBytes = metrics.counter(
+            "roost_turn_stream_bytes_total", "Bytes of TCP and TLS connections by direction.", labels: ["direction"])
         let unsent = metrics.counter(
-            "roost_turn_unsent_total", "Datagrams that the kernel did not take, by reason.", labels: ["reason"])
+            "roost_turn_unsent_total",
+            "Datagrams that the kernel did not take, and messages that a slow TCP or TLS client did not (slow_reader), by reason.",
+            labels: ["reason"])
+        let streams = metrics.gauge("roost_turn_streams", "TCP and TLS connections now.")
+        let opened = metrics.counter("roost_turn_streams_total", "TCP and TLS connections that opened so far.")
+        let refused = metrics.counter(
+            "roost_turn_streams_refused_total", "Connections refused by --max-connections or --connections-per-address."
+        )
+        let handshakes = metrics.counter("roost_turn_tls_failed_total", "TLS handshakes that failed.")
         metrics.onScrape {
             let counters = loops.counters
             allocations.set(Double(loops.allocationCount))
@@ -53,6 +63,13 @@ enum TurnMetrics {
             bytes.set(total: sum(statistics) { $0.sentBytes.load(ordering: .relaxed) }, ["out"])
             unsent.set(total: sum(statistics) { $0.droppedBufferFull.load(ordering: .relaxed) }, ["buffer_full"])
             unsent.set(total: sum(statistics) { $0.droppedRefused.load(ordering: .relaxed) }, ["refused"])
+            unsent.set(total: sum(statistics) { $0.droppedBacklog.load(ordering: .relaxed) }, ["slow_reader"])
+            streamBytes.set(total: sum(statistics) { $0.receivedStreamBytes.load(ordering: .relaxed) }, ["in"])
+            streamBytes.set(total: sum(statistics) { $0.sentStreamBytes.load(ordering: .relaxed) }, ["out"])
+            streams.set(Double(statistics.reduce(0) { $0 + $1.streams.load(ordering: .relaxed) }))
+            opened.set(total: sum(statistics) { $0.openedStreams.load(ordering: .relaxed) })
+            refused.set(total: sum(statistics) { $0.refusedStreams.load(ordering: .relaxed) })
+            handshakes.set(total: sum(statistics) { $0.failedHandshakes.load(ordering: .relaxed) })
         }
     }
 

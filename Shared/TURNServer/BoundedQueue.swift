@@ -18,6 +18,12 @@ struct BoundedQueue<Element> {
         return true
     }
 
+    /// Lets go of all but those that `isWanted` says are.
+    mutating func keep(where isWanted: (Element) -> Bool) {
+        items = items[head...].filter(isWanted)
+        head = 0
+    }
+
     mutating func popFirst() -> Element? {
         guard head < items.count else { return nil }
         let element = items[head]

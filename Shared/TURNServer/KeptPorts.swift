@@ -8,7 +8,7 @@ public struct KeptPorts<Socket> {
     /// RFC 8656 §7.2: at least 30 s.
     public static var deadline: Interval { .seconds(30) }
 
-    private var sockets: [UInt64: (socket: Socket, user: String)] = [:]
+    private var sockets: [UInt64: (socket: Socket, user: String, due: Instant)] = [:]
     /// How many each user has.
     private var counts: [String: Int] = [:]
     /// All wait equally long, so the order of coming is that of going.
@@ -22,25 +22,32 @@ public struct KeptPorts<Socket> {
         precondition(limit > 0 && limitOfUser > 0, "a limit lets something through")
         self.limit = limit
         self.limitOfUser = limitOfUser
-        // Those taken stay in the order until their time: twice the limit, then the table counts as full.
+        // Those claimed stay in the order until it is full, and are taken out then, half of it at least.
         order = BoundedQueue(limit: limit * 2)
     }
 
     /// Keeps a socket; false if the table is full, or the user has its share (then the request is answered as if no port were
     /// free).
     public mutating func keep(_ socket: Socket, token: UInt64, user: String, now: Instant) -> Bool {
-        let count = counts[user, default: 0]
-        guard sockets.count < limit, count < limitOfUser, sockets[token] == nil,
-            order.append((token, now + Self.deadline))
-        else { return false }
-        sockets[token] = (socket, user)
+        let (count, due) = (counts[user, default: 0], now + Self.deadline)
+        guard sockets.count < limit, count < limitOfUser, sockets[token] == nil else { return false }
+        // Nobody may fill the order by keeping and claiming over and over.
+        if !order.append((token, due)) {
+            order.keep { [sockets] in sockets[$0.token]?.due == $0.due }
+            guard order.append((token, due)) else { return false }
+        }
+        sockets[token] = (socket, user, due)
         counts[user] = count + 1
         return true
     }
 
-    /// Gives the socket of a token, once.
-    public mutating func take(token: UInt64) -> Socket? {
-        guard let (socket, user) = sockets.removeValue(forKey: token) else { return nil }
+    /// Gives the socket of a token, once, to the user it was kept for.
+    public mutating func take(token: UInt64, user: String) -> Socket? {
+        sockets[token]?.user == user ? take(token) : nil
+    }
+
+    private mutating func take(_ token: UInt64) -> Socket? {
+        guard let (socket, user, _) = sockets.removeValue(forKey: token) else { return nil }
         let count = counts[user, default: 0]
         counts[user] = count > 1 ? count - 1 : nil
         return socket
@@ -54,7 +61,8 @@ public struct KeptPorts<Socket> {
         var expired: [Socket] = []
         while let first = order.first, first.due <= now {
             _ = order.popFirst()
-            if let socket = take(token: first.token) { expired.append(socket) }
+            guard sockets[first.token]?.due == first.due, let socket = take(first.token) else { continue }
+            expired.append(socket)
         }
         return expired
     }

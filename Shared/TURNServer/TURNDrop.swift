@@ -1,6 +1,6 @@
 /// Why an input had no effect, or data was not relayed. The raw value is the metric's label.
 public enum TURNDrop: String, Error, CaseIterable, Sendable {
-    /// Longer than the receiver's buffer; its end was cut off. The worker counts it.
+    /// Longer than the receiver's buffer; its end was cut off. The worker says so: see `dropTruncated`.
     case truncated
     /// Neither STUN nor ChannelData, or STUN of RFC 3489 without the magic cookie.
     case notTURN = "not_turn"

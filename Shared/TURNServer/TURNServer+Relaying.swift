@@ -35,6 +35,9 @@ extension TURNServer {
             0..<bytes.byteCount, to: allocation, from: isMapped ? advertised(peer) : peer, now: now, output: &output)
     }
 
+    /// Counts a datagram whose end did not fit the worker's buffer: it goes nowhere.
+    public mutating func dropTruncated() { _ = drop(.truncated) }
+
     /// Takes an ICMP error for a datagram that a relay sent to a peer. The client hears of it if it is one of those that
     /// RFC 8656 §11.5 names, and the peer has a permission.
     public mutating func receive(
@@ -53,11 +56,13 @@ extension TURNServer {
         guard let permission = table.permission(for: peer.address, of: allocation),
             table.permissions.rows[permission].expires > now
         else { return drop(.noPermission) }
+        // RFC 8656 §18.13: the MTU where there is one, else zeros, whatever a router put into those bytes.
+        let hasMTU = peer.address.family == .v4 ? error.type == 3 && error.code == 4 : error.type == 2
         let transaction = TransactionID(high: transactions.next(), low: transactions.next())
         do throws(STUNError) {
             let writer = try STUNWriter(STUNHeader(.indication, .data, transaction), to: &output)
             try writer.add(.xorPeerAddress, xorAddress: peer, to: &output)
-            try writer.addICMP(type: error.type, code: error.code, data: error.data, to: &output)
+            try writer.addICMP(type: error.type, code: error.code, data: hasMTU ? error.data : 0, to: &output)
         } catch {
             preconditionFailure("an indication of 56 bytes does not fit its output: \(error)")
         }

@@ -6,10 +6,30 @@ import Testing
 import Time
 
 struct TLSTests {
-    func withTLS(_ body: @Sendable (StreamServer, TLSContext) async throws -> Void) async throws {
+    func withTLS(
+        limits: StreamLimits = StreamLimits(), _ body: @Sendable (StreamServer, TLSContext) async throws -> Void
+    ) async throws {
         let files = try TestCertificate()
         let context = try TLSContext(certificateFile: files.certificateFile, keyFile: files.keyFile)
-        try await StreamServer.run(tls: context) { server in try await body(server, context) }
+        try await StreamServer.run(tls: context, limits: limits) { server in try await body(server, context) }
+    }
+
+    @Test func `a handshake that stops halfway is cut in time`() async throws {
+        var limits = StreamLimits()
+        limits.openingDeadline = .milliseconds(200)
+        try await withTLS(limits: limits) { server, _ in
+            // The header of a ClientHello's record, of 512 bytes that never come; and one byte less than a header.
+            let hellos: [[UInt8]] = [[0x16, 3, 1, 2, 0, 1], [0x16, 3, 1, 2]]
+            let begun = hellos.map { bytes in
+                let stream = PlainStream(server.listener.endpoint)
+                stream.send(bytes)
+                return stream
+            }
+            let ends = await onThread { begun.map(\.isAtEnd) }
+            #expect(ends == [true, true])
+            #expect(await isReached { server.statistics.streams.load(ordering: .relaxed) == 0 })
+            #expect(await server.echo.events == [], "of who did not get in the worker is told nothing")
+        }
     }
 
     @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])

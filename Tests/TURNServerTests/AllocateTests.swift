@@ -156,13 +156,18 @@ struct AllocateTests {
         #expect(client.permit(peerV6)?.messageClass == .success)
     }
 
-    @Test func `an even port and the next one under a token, which is good once, for 30 s`() throws {
+    @Test(arguments: [IPAddress.Family.v4, .v6])
+    func `an even port and the next one under a token, which is good once, for 30 s`(family: IPAddress.Family) throws {
         let server = TestServer(configuration())
         let rtp = TestClient(server, flow("198.18.1.1:1"))
         let even = try #require(
-            rtp.allocate { (writer, output) throws(STUNError) in try writer.addEvenPort(reserve: true, to: &output) })
+            rtp.allocate { (writer, output) throws(STUNError) in
+                try writer.addEvenPort(reserve: true, to: &output)
+                try writer.add(.requestedAddressFamily, family: family, to: &output)
+            })
         let token = try #require(even.token)
         let port = try #require(even.relayed.first).port
+        #expect(even.relayed.map(\.address.family) == [family])
         #expect(port % 2 == 0)
         #expect(token >> 56 == 1, "the worker's number")
 
@@ -170,7 +175,9 @@ struct AllocateTests {
             try writer.add(.reservationToken, uint64: token, to: &output)
         }
         let rtcp = TestClient(server, flow("198.18.1.1:2"))
-        #expect(rtcp.allocate(take)?.relayed.first?.port == port + 1)
+        // The family goes with the port (RFC 8656 §7.2: the request may not name one).
+        let next = Endpoint(address: try #require(even.relayed.first).address, port: port + 1)
+        #expect(rtcp.allocate(take)?.relayed == [next])
         let third = TestClient(server, flow("198.18.1.1:3"))
         #expect(third.allocate(take)?.code == .insufficientCapacity)
 
@@ -190,7 +197,10 @@ struct AllocateTests {
             let answer = try #require(
                 client.allocate { (writer, output) throws(STUNError) in
                     try writer.addEvenPort(reserve: false, to: &output)
+                    // Only a port that is kept may not be one of two (RFC 8656 §7.2).
+                    if port > 2 { try dual(writer, &output) }
                 })
+            #expect(answer.relayed.count == (port > 2 ? 2 : 1))
             #expect(answer.relayed.allSatisfy { $0.port % 2 == 0 })
             #expect(answer.token == nil)
         }

@@ -81,6 +81,14 @@ struct AttackTests {
         #expect(client.send([], to: Endpoint(address: peer.address, port: 0)) == .dropped(.refusedPeer))
     }
 
+    @Test func `where DF cannot be set, a Send indication that asks for it does nothing`() {
+        let server = TestServer(configuration { $0.relaysWithDontFragment = false })
+        let client = allocated(server)
+        client.permit(peer)
+        #expect(client.send([1], to: peer, dontFragment: true) == .dropped(.badIndication))
+        if case .toPeer = client.send([1], to: peer) {} else { Issue.record("others go on") }
+    }
+
     @Test func `channel numbers out of range carry nothing`() {
         let server = TestServer(configuration())
         let client = allocated(server)
@@ -88,6 +96,15 @@ struct AttackTests {
         for number in [0x3FFF, 0x5000, 0x7FFF, 0x8000, 0xFFFF] as [UInt16] {
             if case .dropped = client.send([1], on: number) { continue }
             Issue.record("\(number) carries data")
+        }
+        // RFC 8656 §12 ends at 0x4FFF, RFC 5766 at 0x7FFF: clients of the older one, coturn's among them, are served.
+        for (index, number) in ([0x4FFF, 0x5000, 0x7FFF] as [UInt16]).enumerated() {
+            let place = Endpoint(address: peer.address, port: 100 + UInt16(index))
+            #expect(client.bind(number, to: place)?.messageClass == .success)
+            guard case .toPeer(_, place, [1], _) = client.send([1], on: number) else {
+                Issue.record("\(number) leads nowhere")
+                continue
+            }
         }
         // A length beyond the end, and bytes behind the end, which may be padding.
         #expect(client.send([0x40, 0, 0, 2, 1]) == .dropped(.malformed))
@@ -129,13 +146,25 @@ struct AttackTests {
         #expect(server.openRelays == 10)
     }
 
-    @Test func `a flood without credentials leaves no trace, and few answers`() {
-        let server = TestServer(configuration { $0.answersPerSecond = 10 })
+    @Test(arguments: [STUNErrorCode.staleNonce, .unauthenticated])
+    func `a flood without credentials leaves no trace, and few answers`(code: STUNErrorCode) {
+        let clock = TestServer.Clock()
+        let server = TestServer(configuration { $0.answersPerSecond = 10 }, clock: clock)
+        // One of the fleet who gives nonces freely: with a good one the integrity is looked at, and is forged.
+        let giver = TestServer(configuration { $0.answersPerSecond = 1_000_000 }, clock: clock)
         var answered = 0
         for index in 0..<5_000 {
-            let client = TestClient(server, flow("198.18.1.\(index % 250):\(index + 1)"), password: "wrong")
+            let source = flow("198.18.1.\(index % 250):\(index + 1)")
+            let client = TestClient(server, source, password: "wrong")
             client.nonce = Array("obMatJos2gAAAAAAAAAAAAAAA".utf8)
-            if client.ask(methods[index % 4]) != nil { answered += 1 }
+            if code == .unauthenticated {
+                let asker = TestClient(giver, source)
+                asker.challenge()
+                client.nonce = asker.nonce
+            }
+            guard let answer = client.ask(methods[index % 4]) else { continue }
+            answered += 1
+            #expect(answer.code == code)
         }
         #expect(answered == 20, "one network, within a moment")
         #expect(server.allocationCount == 0)
@@ -273,21 +302,54 @@ struct AttackTests {
         #expect(server.receive(huge, at: relay, from: peer) == .dropped(.tooLong))
     }
 
-    @Test func `answers and padding carry zeros only, whatever was in the output before`() throws {
-        let server = TestServer(configuration())
-        let client = TestClient(server, flow())
-        for request in requests(client) + requests(client) {
-            let answer = try #require(client.send(request).answer)
-            var offset = 20
-            while offset < answer.count {
-                let length = Int(answer[offset + 2]) << 8 | Int(answer[offset + 3])
-                let end = offset + 4 + length
-                let next = offset + 4 + (length + 3) & ~3
-                #expect(answer[end..<next].allSatisfy { $0 == 0 })
-                offset = next
+    @Test func `answers, indications and padding carry zeros only, whatever was in the output before`() throws {
+        // Texts of each length, so that each is padded in some answer.
+        for realm in ["roost", "roosts", "roosts!"] {
+            let server = TestServer(
+                configuration {
+                    $0.realm = realm
+                    $0.users = StaticUsers(realm: realm)
+                    $0.software = realm
+                })
+            let client = TestClient(server, flow())
+            client.become("ann", until: server.wall + .seconds(60), secret: "north")
+            var messages = [try #require(client.send(client.message(.request, .refresh, isBare: true)).answer)]
+            for request in requests(client) + requests(client) {
+                messages.append(try #require(client.send(request).answer))
+            }
+            client.allocate()
+            client.permit(peer)
+            let relay = try #require(server.relays.compactMap { $0 }.first)
+            for outcome in [
+                server.receive([1, 2, 3], at: relay, from: peer),
+                server.receive(ICMPError(type: 3, code: 3, data: 0), at: relay, from: peer),
+            ] {
+                guard case .toClient(_, let bytes) = outcome else { throw StrangeOutcome(outcome: outcome) }
+                messages.append(bytes)
+            }
+            for message in messages {
+                var offset = 20
+                while offset < message.count {
+                    let type = UInt16(message[offset]) << 8 | UInt16(message[offset + 1])
+                    let length = Int(message[offset + 2]) << 8 | Int(message[offset + 3])
+                    let (start, end) = (offset + 4, offset + 4 + length)
+                    offset = offset + 4 + (length + 3) & ~3
+                    #expect(message[end..<offset].allSatisfy { $0 == 0 }, "padding of \(type)")
+                    // The parts that their sections call reserved, too.
+                    let reserved: Range<Int>? =
+                        switch type {
+                        case 0x0009, 0x8004: start..<start + 2
+                        case 0x0012, 0x0016, 0x0020: start..<start + 1
+                        default: nil
+                        }
+                    if let reserved { #expect(message[reserved].allSatisfy { $0 == 0 }, "reserved in \(type)") }
+                }
+                #expect(offset == message.count)
             }
         }
     }
+
+    private struct StrangeOutcome: Error { let outcome: Outcome }
 
     @Test func `tokens, nonces and transactions of two servers have nothing in common`() throws {
         var tokens: Set<UInt64> = []

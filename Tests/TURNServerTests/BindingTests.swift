@@ -63,6 +63,8 @@ struct BindingTests {
         }
         long[23] = 200
 
+        server.dropTruncated()
+        #expect(server.counters[.truncated] == 1)
         #expect(client.send([]) == .dropped(.notTURN))
         #expect(client.send([0]) == .dropped(.notTURN))
         #expect(client.send([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]) == .dropped(.notTURN))

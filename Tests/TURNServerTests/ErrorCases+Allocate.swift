@@ -74,6 +74,16 @@ let allocateCases: [ErrorCase] = [
             try writer.add(.reservationToken, uint64: 77, to: &output)
         }
     },
+    ErrorCase(method: .allocate, code: .insufficientCapacity, why: "a token that another user was given") {
+        server, client in
+        let bob = TestClient(server, flow("198.18.1.9:1"), username: "bob", password: "hunter2")
+        let given = bob.allocate { (writer, output) throws(STUNError) in
+            try writer.addEvenPort(reserve: true, to: &output)
+        }
+        return client.allocate { (writer, output) throws(STUNError) in
+            try writer.add(.reservationToken, uint64: given?.token ?? 0, to: &output)
+        }
+    },
     ErrorCase(method: .allocate, code: .badRequest, why: "a family and an additional one") { _, client in
         client.allocate { (writer, output) throws(STUNError) in
             try writer.add(.requestedAddressFamily, family: .v4, to: &output)
@@ -97,6 +107,12 @@ let allocateCases: [ErrorCase] = [
     ErrorCase(method: .allocate, code: .addressFamilyNotSupported, why: "a family that nobody knows") { _, client in
         client.allocate { (writer, output) throws(STUNError) in
             try writer.add(.requestedAddressFamily, uint32: 3 << 24, to: &output)
+        }
+    },
+    ErrorCase(method: .allocate, code: .addressFamilyNotSupported, why: "an additional family that nobody knows") {
+        _, client in
+        client.allocate { (writer, output) throws(STUNError) in
+            try writer.add(.additionalAddressFamily, uint32: 3 << 24, to: &output)
         }
     },
     ErrorCase(

@@ -36,6 +36,14 @@ private func bind(_ client: TestClient, _ number: UInt16?, _ peer: Endpoint?) ->
     }
 }
 
+/// A ChannelBind whose peer has these eight bytes.
+private func bind(_ client: TestClient, _ number: UInt16, raw: UInt64) -> Answer? {
+    client.ask(.channelBind) { (writer, output) throws(STUNError) in
+        try writer.addChannelNumber(number, to: &output)
+        try writer.add(.xorPeerAddress, uint64: raw, to: &output)
+    }
+}
+
 /// RFC 8656 §10.2 and §12.2.
 let peerCases: [ErrorCase] = [
     ErrorCase(method: .createPermission, code: .badRequest, why: "no peer") { _, client in
@@ -81,6 +89,14 @@ let peerCases: [ErrorCase] = [
     ErrorCase(method: .channelBind, code: .badRequest, why: "no peer") { _, client in
         client.allocate()
         return bind(client, 0x4000, nil)
+    },
+    ErrorCase(method: .channelBind, code: .badRequest, why: "a peer of no family") { _, client in
+        client.allocate()
+        return bind(client, 0x4000, raw: 0x0003_1111_2222_3333)
+    },
+    ErrorCase(method: .channelBind, code: .badRequest, why: "an IPv6 peer of an IPv4 peer's length") { _, client in
+        client.allocate()
+        return bind(client, 0x4000, raw: 0x0002_1111_2222_3333)
     },
     ErrorCase(method: .channelBind, code: .badRequest, why: "0x3FFF") { _, client in
         client.allocate()

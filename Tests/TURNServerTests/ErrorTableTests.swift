@@ -27,6 +27,7 @@ struct ErrorTableTests {
         let server = TestServer(configuration(item.configure))
         let client = TestClient(server, flow("198.18.1.1:4000", transport))
         client.challenge()
+        server.watched = client.flow
         let got = try #require(item.ask(server, client))
 
         #expect(got.code == item.code)
@@ -34,7 +35,12 @@ struct ErrorTableTests {
         #expect(got.method == item.method)
         #expect(got.isTrusted == item.isVouched)
         #expect((got.integrity != nil) == item.isVouched)
-        #expect((got.nonce != nil) == (item.code == .unauthenticated || item.code == .staleNonce))
+        let isChallenge = item.code == .unauthenticated || item.code == .staleNonce
+        #expect((got.nonce != nil) == isChallenge)
+        #expect(got.realm == (isChallenge ? "roost" : nil))
+        // The shortest requests without credentials leave no room for them.
+        if item.why != "no credentials" { #expect(got.algorithms == (isChallenge ? [.sha256, .md5] : nil)) }
+        #expect(server.state(of: client.flow, TestServer.peers, TestServer.channels) == server.stateBefore)
         #expect(server.allocationCount == server.openRelays, "an allocation has a relay, and a relay an allocation")
         let kind = try #require(TURNRequestKind.allCases.first { item.method.rawValue == numbers[$0] })
         #expect(server.counters[kind, item.code] >= 1)

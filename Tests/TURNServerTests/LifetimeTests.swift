@@ -142,6 +142,11 @@ struct LifetimeTests {
         (ICMPError(type: 8, code: 0, data: 0), "8.8.8.8:7000", false),
         (ICMPError(type: 2, code: 0, data: 1_280), "[2600:1::7]:7000", true),
         (ICMPError(type: 1, code: 4, data: 0), "[2600:1::7]:7000", true),
+        // What a router leaves in unused bytes is nobody's business.
+        (ICMPError(type: 1, code: 4, data: 0xdead_beef), "[2600:1::7]:7000", true),
+        (ICMPError(type: 3, code: 1, data: 0xdead_beef), "[2600:1::7]:7000", true),
+        (ICMPError(type: 3, code: 1, data: 0xdead_beef), "8.8.8.8:7000", true),
+        (ICMPError(type: 11, code: 4, data: 0xdead_beef), "8.8.8.8:7000", true),
         (ICMPError(type: 3, code: 0, data: 0), "[2600:1::7]:7000", true),
         (ICMPError(type: 11, code: 0, data: 0), "[2600:1::7]:7000", false),
         (ICMPError(type: 128, code: 0, data: 0), "[2600:1::7]:7000", false),
@@ -160,7 +165,9 @@ struct LifetimeTests {
         client.permit(peer)
         let outcome = server.receive(error, at: relay, from: peer)
         if isTold {
-            let said = [UInt32(error.type), UInt32(error.code), error.data]
+            // RFC 8656 §18.13: the MTU, or zeros.
+            let hasMTU = peer.address.family == .v4 ? (error.type, error.code) == (3, 4) : error.type == 2
+            let said = [UInt32(error.type), UInt32(error.code), hasMTU ? error.data : 0]
             #expect(outcome.indication == ReadIndication(peer: peer, icmp: said))
         } else {
             #expect(outcome == .dropped(.otherICMP))

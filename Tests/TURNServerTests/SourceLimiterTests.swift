@@ -4,11 +4,15 @@ import Testing
 import Time
 
 struct SourceLimiterTests {
-    @Test func `a network over its rate is refused until time has passed, and others notice nothing`() throws {
+    /// /24 and /48: the first and the last of a network, and the first of the next.
+    @Test(arguments: [
+        ("192.0.2.1", "192.0.2.254", "192.0.3.0"), ("2600:1:2::1", "2600:1:2:ffff:ffff:ffff:ffff:ffff", "2600:1:3::"),
+    ])
+    func `a network over its rate is refused until time has passed, and others notice nothing`(
+        first: String, last: String, next: String
+    ) {
         var limiter = SourceLimiter(rate: 10, burst: 3, seed: 1)
-        let source = try #require(IPAddress("192.0.2.1"))
-        let neighbour = try #require(IPAddress("192.0.2.254"))
-        let stranger = try #require(IPAddress("198.51.100.1"))
+        let (source, neighbour, stranger) = (ip(first), ip(last), ip(next))
         func isAdmitted(_ address: IPAddress, at milliseconds: Int64) -> Bool {
             limiter.admit(address, now: .zero + .milliseconds(milliseconds))
         }

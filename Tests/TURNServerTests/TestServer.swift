@@ -68,6 +68,7 @@ final class TestServer {
         machine.streamClosed(flow, now: now)
         collect()
     }
+    func dropTruncated() { machine.dropTruncated() }
     func endAll() {
         while machine.endSome(now: now) {}
         collect()
@@ -99,11 +100,45 @@ final class TestServer {
     /// What deadlines caused.
     var late: [Outcome] = []
 
+    /// Whose state is noted before each of its messages.
+    var watched: Flow?
+    /// The state before the last message.
+    private(set) var stateBefore: [String] = []
+
+    /// All that shows: what there is, when something ends, and what gets through on each way.
+    func state(of flow: Flow, _ peers: [Endpoint], _ channels: [UInt16]) -> [String] {
+        let before = watched
+        watched = nil
+        defer { watched = before }
+        let due = machine.nextDeadline.map { "\(($0 - clock.now).milliseconds)" } ?? "nothing"
+        var state = [
+            "\(allocationCount) allocations, \(machine.counters.allocationsMade) so far, \(due) ends",
+            "relays at \(relays.compactMap { $0?.description }.joined(separator: " "))",
+        ]
+        for channel in channels {
+            state.append(
+                "\(channel) leads to \(receive(channelData(channel, [1], isPadded: flow.isStream), from: flow))")
+        }
+        for relay in relays.compactMap({ $0 }) {
+            // A peer's place may hold an indication, whose transaction is random: only what is read of it counts.
+            for peer in peers {
+                let outcome = receive([1], at: relay, from: peer)
+                state.append("\(relay) from \(peer): \(outcome.indication.map { "\($0)" } ?? "\(outcome)")")
+            }
+        }
+        return state
+    }
+
     func receive(_ bytes: [UInt8], from flow: Flow) -> Outcome {
-        run(bytes) { (machine, input, output) in
+        if let watched { stateBefore = state(of: watched, TestServer.peers, TestServer.channels) }
+        return run(bytes) { (machine, input, output) in
             machine.receive(input, from: flow, now: clock.now, output: &output)
         }
     }
+
+    /// Where the tables' cases point.
+    static let peers = [peer, otherPeer, peerV6, at("1.1.1.1:1"), at("10.0.0.1:6379"), at("127.0.0.1:6379")]
+    static let channels: [UInt16] = [0x3fff, 0x4000, 0x4001, 0x8000, 0xffff]
 
     func receive(_ bytes: [UInt8], at relay: Endpoint, from peer: Endpoint) -> Outcome {
         guard let number = relays.firstIndex(of: relay) else { return .dropped(.unknownRelay) }
@@ -162,10 +197,21 @@ final class TestServer {
         _ bytes: [UInt8], _ body: (inout TURNServer, RawSpan, inout OutputRawSpan) -> TURNAction
     ) -> Outcome {
         var action = TURNAction.drop(.truncated)
-        let written = [UInt8](capacity: 512) { output in action = body(&machine, bytes.span.raw, &output) }
+        let written = poisoned { output in action = body(&machine, bytes.span.raw, &output) }
         let outcome = carryOut(action, bytes, written)
         collect()
         return outcome
+    }
+
+    /// What is written to an output that holds somebody else's bytes, as a worker's may.
+    private func poisoned(_ body: (inout OutputRawSpan) -> Void) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0xa5, count: 512)
+        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+            var output = unsafe OutputRawSpan(buffer: buffer, initializedCount: 0)
+            body(&output)
+            return unsafe output.finalize(for: buffer)
+        }
+        return Array(bytes[..<count])
     }
 
     private func carryOut(_ action: TURNAction, _ bytes: [UInt8], _ written: [UInt8]) -> Outcome {
@@ -192,7 +238,7 @@ final class TestServer {
             }
             let grant = grant(request)
             var answer = TURNAction.drop(.truncated)
-            let written = [UInt8](capacity: 512) { output in
+            let written = poisoned { output in
                 answer = machine.bound(request.ticket, grant, now: clock.now, output: &output)
             }
             return carryOut(answer, [], written)
@@ -204,7 +250,7 @@ final class TestServer {
     private func grant(_ request: RelayRequest) -> RelayGrant {
         var grant = RelayGrant()
         if case .kept(let token) = request.port {
-            guard let local = kept.take(token: token) else { return grant }
+            guard let local = kept.take(token: token, user: user(of: request.ticket) ?? "") else { return grant }
             let relay = BoundRelay(id: open(local), local: local)
             if local.address.family == .v4 { grant.v4 = relay } else { grant.v6 = relay }
             return grant

@@ -15,6 +15,18 @@ import Turn
         _ = try CredentialFiles.users(at: path, realm: "roost.test")
     }
 
+    /// RFC 8265 §4.2. Its examples, then accents apart from their letters, then what NFKC would change, as SASLprep did.
+    @Test(arguments: [
+        ("correct horse battery staple", "correct horse battery staple"), ("Correct Horse", "Correct Horse"),
+        ("\u{3c0}\u{df}\u{e5}", "\u{3c0}\u{df}\u{e5}"), ("Jack of \u{2666}s", "Jack of \u{2666}s"),
+        ("foo\u{1680}bar", "foo bar"), ("a\u{a0}b\u{3000}c\u{2009}d", "a b c d"), ("e\u{301}n\u{303}", "\u{e9}\u{f1}"),
+        ("\u{fb01}x\u{2168}", "\u{fb01}x\u{2168}"), ("\u{212b}", "\u{c5}"),
+    ])
+    func `texts are prepared as the RFC says`(text: String, expected: String) {
+        // Not as strings, which are equal however their accents are written.
+        #expect(Array(CredentialFiles.prepared(text).utf8) == Array(expected.utf8))
+    }
+
     @Test(arguments: ["alice", ":secret", "alice:0x12", "alice:0xzz112233445566778899aabbccddeeff"])
     func `a line that is no user is refused, and never repeated in the message`(line: String) throws {
         let path = try written("bob:fine\n\(line)\n")

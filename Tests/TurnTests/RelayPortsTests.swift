@@ -1,4 +1,7 @@
+import Addresses
+import PacketIO
 import Testing
+import Time
 import Turn
 
 @Suite struct RelayPortsTests {
@@ -34,6 +37,41 @@ import Turn
         // Of 1,999 steps over some 32,000 possible values about 60 meet another by chance.
         #expect(given.count == 2_000)
         #expect(steps.count > 1_700)
+    }
+}
+
+@Suite struct RelayPoolTests {
+    private let loopback = IPAddress(v4: 0x7f00_0001)
+
+    @Test func `workers on threads of their own get and give back ports of one pool`() async throws {
+        let pool = RelayPool(addresses: [loopback], ports: 47_000...47_063)
+        await withTaskGroup(of: Void.self) { workers in
+            for worker in 0..<4 as Range<UInt64> {
+                workers.addTask { RelayPoolTests.work(worker, pool) }
+            }
+        }
+        #expect(pool.takenCount == 0)
+    }
+
+    /// Opens, reserves, claims, lets reservations go by, and gives all back.
+    private static func work(_ worker: UInt64, _ pool: RelayPool) {
+        var now = Instant.zero + .seconds(1)
+        for round in 0..<60 as Range<UInt64> {
+            let (token, user) = (worker << 32 | round, "user \(worker)")
+            var taken: [Endpoint] = []
+            if let socket = try? pool.open(.v4, .any, now: now) { taken.append(socket.endpoint) }
+            if let even = try? pool.open(.v4, .evenHoldingNext(token: token, user: user), now: now) {
+                taken.append(even.endpoint)
+                #expect((try? pool.claim(token, user: "somebody else", now: now)) == nil)
+                if round % 2 == 0, let next = try? pool.claim(token, user: user, now: now) {
+                    #expect(next.endpoint.port == even.endpoint.port + 1)
+                    taken.append(next.endpoint)
+                }
+            }
+            for endpoint in taken { pool.release(endpoint) }
+            now += .seconds(1)
+        }
+        pool.expire(now: now + .seconds(60))
     }
 }
 
