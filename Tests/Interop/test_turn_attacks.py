@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -85,10 +86,21 @@ def test_a_user_and_all_users_together_have_a_quota():
             assert refusal(three.allocate) == 486
             one.refresh(0)
             three.allocate()
-    with TurnServer(*LOOPBACK, "--total-quota", "1", tls=False) as server, client(server) as one, client(server) as two:
+    limits = ("--total-quota", "1", "--connections-per-address", "1")
+    with TurnServer(*LOOPBACK, *limits, tls=False) as server, client(server) as one, client(server) as two:
         one.allocate()
         # Not the user's fault: another server may have room (RFC 8656 §7.2).
         assert refusal(two.allocate) in (486, 508)
+        # Of connections there are so many, too, and those that were one too many are counted.
+        with client(server, "tcp") as first, connected(server.host, server.port, "tcp") as second:
+            first.exchange(header(BINDING, 0, os.urandom(12)))
+            second.settimeout(5)
+            try:
+                assert second.recv(1) == b""
+            except ConnectionResetError:
+                pass
+            wait_until(lambda: server.metrics()["roost_turn_streams_refused_total"] == 1, "it is counted", 5)
+            assert server.metrics()["roost_turn_streams"] == 1
 
 
 def test_without_descriptors_there_is_508_and_those_who_are_in_go_on():
@@ -314,6 +326,7 @@ def test_a_byte_at_a_time_is_as_good_as_a_message(server, over):
 
 
 def test_garbage_in_place_of_a_handshake_or_after_it_ends_that_stream_only(server):
+    failed = server.metrics()["roost_turn_tls_failed_total"]
     with client(server, "tls") as good:
         good.allocate()
         for garbage in (b"\x16\x03\x01" + os.urandom(400), b"\x16" * 600, b"\x16\x03\x01\xff\xff" + bytes(2000)):
@@ -326,6 +339,7 @@ def test_garbage_in_place_of_a_handshake_or_after_it_ends_that_stream_only(serve
                         pass
                 except ConnectionError:
                     pass
+        wait_until(lambda: server.metrics()["roost_turn_tls_failed_total"] > failed, "handshakes that failed are counted", 5)
         bad = client(server, "tls")
         bad.allocate()
         raw = socket.socket(fileno=os.dup(bad.socket.fileno()))
@@ -355,6 +369,7 @@ def test_those_who_never_read_are_cut_and_cost_little(server):
         other.permit(far.getsockname())
         standing = counted(server, "roost_turn_allocations")
         before, largest, late = server.memory(), 0, 0.0
+        unread = server.metrics()['roost_turn_unsent_total{reason="slow_reader"}']
         began = time.monotonic()
         while server.metrics()["roost_turn_allocations"] > standing - 2:
             assert time.monotonic() - began < 60, "they are still there"
@@ -370,6 +385,9 @@ def test_those_who_never_read_are_cut_and_cost_little(server):
         assert time.monotonic() - began > 10, "a slow reader has some patience to expect"
         assert largest < 8 << 20, f"{largest} bytes more than before"
         assert late < 1, f"another client waited {late:.2f} s"
+        metrics = server.metrics()
+        assert metrics['roost_turn_unsent_total{reason="slow_reader"}'] > unread, "what they did not take is no secret"
+        assert metrics['roost_turn_stream_bytes_total{direction="out"}'] > 0
     for each in slow:
         each.socket.close()
 
@@ -442,13 +460,29 @@ def test_behind_a_nat_no_service_of_the_host_is_reached():
 # -- the network's news
 
 
-def test_a_peer_that_is_not_there_is_told_by_icmp(server):
-    """RFC 8656 §11.5 and §18.13: 16 bits reserved, 7 of type, 9 of code, 32 of data."""
-    with client(server) as ann, peer() as far:
-        gone = far.getsockname()
+V6 = (FAMILY, bytes([2, 0, 0, 0]))
+
+
+@contextmanager
+def on(host: str) -> Iterator[tuple[Allocation, socket.socket]]:
+    """A client with an allocation on this loopback address, and a peer there that it lets in."""
+    is_v6 = ":" in host
+    flags = ("--allow-peer", f"{host}/128", "--relay-address", host) if is_v6 else LOOPBACK
+    with TurnServer(*flags, host=host, tls=False) as server, client(server) as ann:
+        with socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM) as far:
+            far.bind((host, 0))
+            far.settimeout(5)
+            ann.allocate(*([V6] if is_v6 else []))
+            ann.permit(far.getsockname()[:2])
+            yield ann, far
+
+
+@pytest.mark.parametrize(("host", "kind"), [("127.0.0.1", 3 << 9 | 3), ("::1", 1 << 9 | 4)])
+def test_a_peer_that_is_not_there_is_told_by_icmp(host, kind):
+    """RFC 8656 §11.5 and §18.13: 16 bits reserved, 7 of type, 9 of code, 32 of data. The port is unreachable."""
+    with on(host) as (ann, far):
+        gone = far.getsockname()[:2]
         far.close()
-        ann.allocate()
-        ann.permit(gone)
 
         def told() -> dict | None:
             ann.send(gone, b"anybody?")
@@ -456,7 +490,7 @@ def test_a_peer_that_is_not_there_is_told_by_icmp(server):
             return heard if isinstance(heard, dict) and ICMP in heard else None
 
         heard = wait_until(told, "the ICMP error arrives", 10)
-        assert heard[ICMP] == struct.pack("!HHI", 0, 3 << 9 | 3, 0)
+        assert heard[ICMP] == struct.pack("!HHI", 0, kind, 0)
 
 
 @pytest.fixture
@@ -472,20 +506,19 @@ def narrow() -> Iterator[namespaces.Namespace]:
         made.delete()
 
 
-def test_what_may_not_be_fragmented_and_is_too_long_is_told_with_the_mtu(narrow):
-    with narrow, TurnServer(*LOOPBACK, tls=False) as server, client(server) as ann, peer() as far:
-        ann.allocate()
-        ann.permit(far.getsockname())
-        far.settimeout(5)
+@pytest.mark.parametrize(("host", "kind"), [("127.0.0.1", 3 << 9 | 4), ("::1", 2 << 9)])
+def test_what_may_not_be_fragmented_and_is_too_long_is_told_with_the_mtu(narrow, host, kind):
+    """IPv4: destination unreachable, fragmentation needed (RFC 1191). IPv6: packet too big (RFC 4443 §3.2)."""
+    with narrow, on(host) as (ann, far):
+        at = far.getsockname()[:2]
         # On its way to the server it may be cut to pieces, and from there on, too, unless the client says otherwise.
         long = os.urandom(2_000)
-        ann.send(far.getsockname(), long)
+        ann.send(at, long)
         assert far.recv(4_096) == long
-        ann.send(far.getsockname(), long, (DONT_FRAGMENT, b""))
+        ann.send(at, long, (DONT_FRAGMENT, b""))
         heard = ann.hear()
-        # Of IPv4: destination unreachable, fragmentation needed, and the MTU (RFC 1191).
-        assert isinstance(heard, dict) and heard[ICMP] == struct.pack("!HHI", 0, 3 << 9 | 4, 1_500)
-        ann.send(far.getsockname(), long[:1_400], (DONT_FRAGMENT, b""))
+        assert isinstance(heard, dict) and heard[ICMP] == struct.pack("!HHI", 0, kind, 1_500)
+        ann.send(at, long[:1_400], (DONT_FRAGMENT, b""))
         assert far.recv(4_096) == long[:1_400]
 
 
