@@ -99,6 +99,8 @@ public enum ServiceMain {
             runFolder: runFolder, busListen: given.isEmpty ? ["unix:\(runFolder.file("\(id).sock"))"] : given,
             logger: logger,
             metrics: metrics, readiness: readiness, reload: reload, reread: reread)
+        // From here on: one that comes during the start, or before its service has its turn, is kept.
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let parts: [any Service]
         do {
             parts = try await body(context)
@@ -111,7 +113,8 @@ public enum ServiceMain {
             kind: kind, timeout: timeout, cut: cutDuration, running: running, logger: logger,
             started: ["admin": "\(admin.address)", "pid": "\(getpid())", "boot": .string(context.bootID)])
         var group = ServiceGroupConfiguration(
-            services: [admin, ReloadOnHangUp(hooks: reload, logger: logger)] + parts + [watch], logger: quiet(logger))
+            services: [admin, ReloadOnHangUp(hangUps: hangUps, hooks: reload, logger: logger)] + parts + [watch],
+            logger: quiet(logger))
         group.maximumGracefulShutdownDuration = timeout
         let all = ServiceGroup(configuration: group)
         termination.whenAsked { await all.triggerGracefulShutdown() }
@@ -167,11 +170,12 @@ public enum ServiceMain {
 
 /// Runs the reload hooks on SIGHUP.
 private struct ReloadOnHangUp: Service {
+    let hangUps: UnixSignalsSequence
     let hooks: ReloadHooks
     let logger: Logger
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+        for await _ in hangUps.cancelOnGracefulShutdown() {
             await hooks.runAll(logger: logger)
         }
     }

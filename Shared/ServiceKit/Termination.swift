@@ -4,7 +4,7 @@ import Synchronization
 import UnixSignals
 
 /// SIGTERM and SIGINT, trapped from the first moment on: one that comes during the start is kept until there is something to
-/// drain, instead of ending the process where it stands. SIGHUP, whose default is the same, has no effect until somebody listens.
+/// drain, instead of ending the process where it stands. SIGHUP, whose default is the same, is for who listens.
 final class Termination: Sendable {
     private enum State {
         case quiet

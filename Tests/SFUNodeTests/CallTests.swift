@@ -105,7 +105,7 @@ struct CallTests {
         try world.join("bob", signal: "signal-2")
         try world.update("bob", away: true)
         _ = world.hear()
-        world.pass(.milliseconds(29_999))
+        world.pass(.milliseconds(27_999))
         #expect(world.hear() == [])
         world.pass(.milliseconds(1))
         #expect(world.hear() == ["left bob gone", "ended hungUp bob"])
