@@ -18,7 +18,6 @@ from wire import Wire
 MAKERS: dict[str, Callable[[], Chromium | Firefox]] = {
     "chromium": Chromium,
     "firefox": Firefox,
-    "chromium calm": Chromium,
     "chromium sharp": lambda: Chromium("sharp"),
     "chromium crowded": lambda: Chromium("crowded"),
     "chromium refusing": lambda: Chromium("refusing"),

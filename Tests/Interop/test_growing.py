@@ -49,7 +49,7 @@ def goes_on(tab, member: str) -> None:
 
 @pytest.mark.browser
 def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
-    ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
+    ann, bob, cem = (person(name) for name in ("Ann", "Bob", "Cem"))
     for tab in (ann, bob, cem):
         speak_evenly(tap(tab))
     call(ann, bob)
@@ -143,7 +143,7 @@ UNTOLD = """
 
 @pytest.mark.browser
 def test_a_straight_way_that_ended_at_one_end_is_made_anew_when_the_third_leaves(person):
-    ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
+    ann, bob, cem = (person(name) for name in ("Ann", "Bob", "Cem"))
     tap(ann).run(UNTOLD)
     tap(bob)
     call(ann, bob)
@@ -184,7 +184,7 @@ def test_who_adds_learns_why_nobody_came_and_the_call_goes_on(person):
 
 @pytest.mark.browser
 def test_a_hidden_page_grows_too_and_who_stays_is_who_one_talks_with(person):
-    ann, bob, cem = (person(name, "chromium calm") for name in ("Ann", "Bob", "Cem"))
+    ann, bob, cem = (person(name) for name in ("Ann", "Bob", "Cem"))
     tap(ann).run(LOST_PICTURE)
     tap(bob)
     call(ann, bob)
@@ -224,7 +224,7 @@ def goes(tab, others, *, straight: bool) -> None:
 
 @pytest.mark.browser
 def test_a_call_goes_onto_a_node_and_back_by_a_word(person):
-    ann, bob = tap(person("Ann", "chromium calm")), person("Bob", "firefox")
+    ann, bob = tap(person("Ann")), person("Bob", "firefox")
     call(ann, bob)
     goes(ann, [bob], straight=True)
     assert bob.run("return roost.setTopology('sfu').then(() => null, (error) => error.code)") is None
@@ -241,7 +241,7 @@ def test_a_call_goes_onto_a_node_and_back_by_a_word(person):
 
 @pytest.mark.browser
 def test_a_room_becomes_a_mesh_and_is_forwarded_again(browser, cluster, room):
-    ann, bob, cem = everyone = [enter_tapped(browser("chromium calm"), cluster.url(), room, name) for name in ("Ann", "Bob", "Cem")]
+    ann, bob, cem = everyone = [enter_tapped(browser(), cluster.url(), room, name) for name in ("Ann", "Bob", "Cem")]
     for tab in everyone:
         goes(tab, [other for other in everyone if other is not tab], straight=False)
     code = "return roost.setTopology(arguments[0]).then(() => null, (error) => error.code)"

@@ -32,7 +32,7 @@ LATE_SOUND = """
 
 @pytest.mark.browser
 def test_lips_move_with_the_voice_through_the_node(browser, cluster, room):
-    ann, bob = (enter_tapped(browser("chromium calm"), cluster.url(), room, name) for name in ("Ann", "Bob"))
+    ann, bob = (enter_tapped(browser(), cluster.url(), room, name) for name in ("Ann", "Bob"))
     meets(ann, bob)
     sees_and_hears_all(ann)
     for script in ("return true", LATE_SOUND):

@@ -67,7 +67,7 @@ def test_a_room_reports_layers_and_what_is_slow_small_or_hidden(browser, cluster
         "const get = RTCPeerConnection.prototype.getStats;"
         "RTCPeerConnection.prototype.getStats = async function () { return new Map([...await get.call(this)].reverse()); }; return true"
     )
-    ann, bob = (enter_tapped(browser("chromium calm"), cluster.url(), room, name, backwards) for name in ("Ann", "Bob"))
+    ann, bob = (enter_tapped(browser(), cluster.url(), room, name, backwards) for name in ("Ann", "Bob"))
     meets(ann, bob)
     sees_picture(ann)
     video = ann.report_where(lambda r: r["members"][0]["video"]["rid"] in ("l", "m", "h"), "the layer is told")["members"][0]["video"]

@@ -33,7 +33,7 @@ def enters(browser, cluster, room):
     """`enters("Ann", "VP9", "sendonly")` is somebody in the room who sends pictures as VP9 alone; with "recvonly", who decodes nothing else."""
 
     def enter(name: str, codec: str, way: str) -> Tab:
-        tab = browser("chromium calm")
+        tab = browser()
         return enter_tapped(tab, cluster.url(), room, name, KEEP_TO % (codec, way))
 
     return enter

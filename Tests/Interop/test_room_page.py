@@ -156,10 +156,10 @@ BLACK = """
 def test_no_picture_is_black_while_a_room_grows_and_shrinks(enters):
     """In a room of topology `auto` media goes over to a node with the third, and back when two are left."""
     auto = "&topology=auto"
-    ann, bob = enters("Ann", "chromium calm", auto), enters("Bob", "chromium calm", auto)
+    ann, bob = enters("Ann", "chromium", auto), enters("Bob", "chromium", auto)
     wait_until(lambda: ann.run(SHOWN).get(bob.name), "Ann sees Bob", MEDIA_PATIENCE, seen=ann.describe)
     ann.run(BLACK)
-    cem = enters("Cem", "chromium calm", auto)
+    cem = enters("Cem", "chromium", auto)
     through_node = "return roost.members.length === 2 && roost.members.every((each) => !each.straight && each.stream)"
     wait_until(lambda: ann.run(through_node), "a node carries all", MEDIA_PATIENCE, seen=ann.describe)
     wait_until(lambda: all(ann.run(SHOWN).values()), "Ann sees both", MEDIA_PATIENCE, seen=ann.describe)

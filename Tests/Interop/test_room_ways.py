@@ -16,7 +16,7 @@ def enters(browser, cluster, room):
     """`enters("Ann")` is somebody in the room whose page is tapped."""
 
     def enter(name: str, before: str = "return true") -> Tab:
-        return enter_tapped(browser("chromium calm"), cluster.url(), room, name, before)
+        return enter_tapped(browser(), cluster.url(), room, name, before)
 
     return enter
 

@@ -26,7 +26,7 @@ AT = "return Number(document.body.dataset[arguments[0]] ?? 0)"
 
 @pytest.mark.browser
 def test_two_chromium_and_a_firefox_see_and_hear_each_other(enters):
-    people = [enters("Ann", "chromium calm"), enters("Bob", "chromium calm"), enters("Fay", "firefox")]
+    people = [enters("Ann"), enters("Bob"), enters("Fay", "firefox")]
     for tab in people:
         meets(tab, *(other for other in people if other is not tab))
     for tab in people:
@@ -42,7 +42,7 @@ def test_two_chromium_and_a_firefox_see_and_hear_each_other(enters):
 
 @pytest.mark.browser
 def test_three_chromium_and_a_firefox_see_and_hear_each_other_and_who_leaves_is_gone_within_two_seconds(enters):
-    ann, bob, cem, fay = people = [enters(name, "chromium calm") for name in ("Ann", "Bob", "Cem")] + [enters("Fay", "firefox")]
+    ann, bob, cem, fay = people = [enters(name) for name in ("Ann", "Bob", "Cem")] + [enters("Fay", "firefox")]
     for tab in people:
         meets(tab, *(other for other in people if other is not tab))
     for tab in people:
@@ -65,7 +65,7 @@ def test_three_chromium_and_a_firefox_see_and_hear_each_other_and_who_leaves_is_
 
 @pytest.mark.browser
 def test_who_reloads_is_seen_again_within_three_seconds(enters):
-    ann, bob = people = [enters("Ann", "chromium calm"), enters("Bob", "chromium calm")]
+    ann, bob = people = [enters("Ann"), enters("Bob")]
     meets(ann, bob)
     sees_and_hears_all(ann, pixels=320 * 180)
     watch(ann)
