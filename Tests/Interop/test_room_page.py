@@ -255,7 +255,7 @@ def test_a_screen_reader_and_a_keyboard_get_everything(enters):
     ann.run("document.querySelector('[data-testid=mute]').focus(); return true")
     ann.press("Enter")
     ann.offers_no(f"Mute {bob.name}")
-    assert ann.focused() == f"Remove {bob.name}"
+    assert ann.focused() == f"Let {bob.name} only listen"
     ann.press("Escape")
 
     # Single keys can be switched off, for whoever speaks to the computer.
