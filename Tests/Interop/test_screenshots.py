@@ -32,7 +32,7 @@ def shoot(tab, what: str, size: str, dark: bool) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", SIZES, ids=list(SIZES))
 def test_pictures_of_rooms(browser, wire, cluster, size, dark):
-    ann, bob = browser(), browser()
+    ann, bob = browser("chromium sharp"), browser("chromium sharp")
     ann.open("about:blank")
     ann.appearance(**SIZES[size], dark=dark)
     # Whoever left a moment ago still has the name.
@@ -67,7 +67,7 @@ def test_pictures_of_rooms(browser, wire, cluster, size, dark):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", SIZES, ids=list(SIZES))
 def test_pictures(browser, person, wire, cluster, size, dark):
-    ann = browser()
+    ann = browser("chromium sharp")
     ann.open("about:blank")
     ann.appearance(**SIZES[size], dark=dark)
     ann.open(cluster.url())
@@ -82,7 +82,7 @@ def test_pictures(browser, person, wire, cluster, size, dark):
     shoot(ann, "check-candidates", size, dark)
 
     company = [wire(name, exactly=True) for name in COMPANY]
-    bob = person("Bob Marsh", exactly=True)
+    bob = person("Bob Marsh", "chromium sharp", exactly=True)
     ann.name, ann.home = "Ann Sato", cluster.url()
     ann.open(f"{cluster.url()}/?name=Ann%20Sato&signin=1")
     for name in COMPANY:

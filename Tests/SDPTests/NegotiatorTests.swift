@@ -244,20 +244,15 @@ struct NegotiatorTests {
         #expect(answer.description.media[3].codecs[1].parameters["usedtx"] == nil)
     }
 
-    @Test func `an offer of 8 and 24 slots is answered in under 2 ms`() throws {
+    @Test func `an offer of 8 and 24 slots is answered whole`() throws {
         var builder = builder()
         _ = builder.sendAudio(ssrc: 1, cname: "c", stream: "s")
         _ = builder.sendVideo(codecs: [.vp8, .vp9, .h264, .av1], rids: ["h", "m", "l"], stream: "s")
         _ = builder.addSlots(audio: 8, video: 24, codecs: [.vp8, .vp9, .h264, .av1])
-        let text = builder.offer().text
-        var best = Duration.seconds(1)
-        for _ in 0..<20 {
-            let start = ContinuousClock.now
-            var node = TestNode()
-            _ = try node.answer(text).text
-            best = min(best, ContinuousClock.now - start)
-        }
-        print("an offer of \(text.utf8.count) bytes was answered in \(best)")
-        #expect(best < .milliseconds(2))
+        var node = TestNode()
+        // How long it takes is the bench's matter (join message to SDP answer).
+        let media = try node.answer(builder.offer().text).description.media
+        #expect(media.count == 2 + 8 + 24)
+        #expect(media.allSatisfy { !$0.formats.isEmpty && $0.formats != ["0"] })
     }
 }
