@@ -30,7 +30,7 @@ from allocation import (
     connected,
     header,
 )
-from turn_clients import LOOPBACK, client, peer, refusal
+from turn_clients import LOOPBACK, channel_carries, client, peer, refusal
 from turn_server import USERS, TurnServer
 from waiting import wait_until
 
@@ -316,13 +316,7 @@ def test_a_byte_at_a_time_is_as_good_as_a_message(server, over):
 
         slow.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         slow.write = bytewise
-        relayed = slow.allocate()
-        slow.bind(0x4001, far.getsockname())
-        slow.send_channel(0x4001, b"odd length.")
-        far.settimeout(5)
-        assert far.recv(100) == b"odd length."
-        far.sendto(b"back", relayed)
-        assert slow.hear() == (0x4001, b"back")
+        channel_carries(slow, far, slow.allocate(), b"odd length.", b"back")
 
 
 def test_garbage_in_place_of_a_handshake_or_after_it_ends_that_stream_only(server):

@@ -196,6 +196,15 @@ def test_a_drained_turn_server_is_given_to_nobody_and_goes_on_relaying(cluster, 
         wait_until(lambda: len(ice(ann)) == 2, "turn-1 is given out again", 10)
 
 
+def refused(relay: Allocation, number: int, place: tuple[str, int]) -> int:
+    """The code that a channel to a peer is refused with, or 0."""
+    try:
+        relay.bind(number, place)
+    except Refused as refusal:
+        return refusal.code
+    return 0
+
+
 @pytest.fixture
 def behind_nat(cluster) -> Iterator[int]:
     """A turn server of the cluster behind a 1:1 NAT, in a region of its own; its port."""
@@ -221,17 +230,10 @@ def test_a_turn_server_behind_a_nat_tells_its_addresses_region_and_load(cluster,
     with allocation(at(ice(ann), cluster.turn_port)) as relay:
         relay.allocate()
 
-        def refused(number: int, place: tuple[str, int]) -> int:
-            try:
-                relay.bind(number, place)
-            except Refused as refusal:
-                return refusal.code
-            return 0
-
-        wait_until(lambda: refused(0x4000, ("10.77.0.1", 42000)) == 0, "its relays are on the list", 10)
-        assert refused(0x4001, ("127.0.0.3", 42063)) == 0
+        wait_until(lambda: refused(relay, 0x4000, ("10.77.0.1", 42000)) == 0, "its relays are on the list", 10)
+        assert refused(relay, 0x4001, ("127.0.0.3", 42063)) == 0
         for number, place in enumerate([("10.77.0.1", 41999), ("10.77.0.1", 42064), ("127.0.0.3", 42064), ("127.0.0.3", behind_nat)]):
-            assert refused(0x4002 + number, place) == 403, place
+            assert refused(relay, 0x4002 + number, place) == 403, place
         # Of another region, so not among those that clients here are given; its credentials are those of all.
         given = at(ice(ann), cluster.turn_port)
         with Allocation("127.0.0.3", behind_nat, given["username"], given["credential"]) as other:
@@ -254,15 +256,8 @@ def test_a_turn_server_lets_nobody_reach_what_else_is_in_its_range_of_ports(clus
             except OSError:
                 continue
 
-        def refused(number: int, place: tuple[str, int]) -> int:
-            try:
-                one.bind(number, place)
-            except Refused as refusal:
-                return refusal.code
-            return 0
-
-        wait_until(lambda: refused(0x4002, (host, 65_535)) == 0, "the list is there, and has the other server's range", 10)
-        assert refused(0x4000, program.getsockname()) == 403
+        wait_until(lambda: refused(one, 0x4002, (host, 65_535)) == 0, "the list is there, and has the other server's range", 10)
+        assert refused(one, 0x4000, program.getsockname()) == 403
         relayed = two.allocate()
         two.permit((host, port))
         one.bind(0x4001, relayed)

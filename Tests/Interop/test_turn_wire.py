@@ -14,7 +14,7 @@ import pytest
 
 from allocation import ALLOCATE, BIND, BINDING, CHANNEL, ERROR, EVEN_PORT, FAILURE, FAMILY, PEER, PERMIT, REFRESH, RELAYED, SUCCESS, TRANSPORT
 from allocation import Allocation, attribute, header, unmasked
-from turn_clients import LOOPBACK, client, peer, refusal
+from turn_clients import LOOPBACK, channel_carries, client, peer, refusal
 from turn_server import SECRET, USERS, TurnServer
 from waiting import wait_until
 
@@ -209,13 +209,7 @@ def test_a_person_can_follow_an_allocation_and_its_user():
     with server:
         for number, (username, password) in enumerate(who):
             with Allocation(server.host, server.port, username, password) as one, peer() as far:
-                relayed = one.allocate()
-                one.bind(0x4000, far.getsockname())
-                one.send_channel(0x4000, b"abc")
-                far.settimeout(5)
-                assert far.recv(100) == b"abc"
-                far.sendto(b"12345", relayed)
-                assert one.hear_data() == b"12345"
+                channel_carries(one, far, one.allocate(), b"abc", b"12345")
             wait_until(lambda number=number: len(told(server, "allocation ended")) == number + 1, "its end is told", 5, seen=server.log)
         made, ended = told(server, "allocation made"), told(server, "allocation ended")
         assert len({line["allocation"] for line in made}) == len(who)

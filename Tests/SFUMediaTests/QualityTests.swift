@@ -49,11 +49,7 @@ struct QualityTests {
     }
 
     @Test func `a hidden tile is paused, a small one gets the small layer, each within two seconds`() throws {
-        let room = try VirtualRoom(seed: 4)
-        let ann = try room.join("ann")
-        let bob = try room.join("bob", pictures: [])
-        room.settle()
-        try room.view(bob, [("ann", 1_280, 720)])
+        let (room, ann, bob) = try VirtualRoom.watched(seed: 4)
         room.run(for: .seconds(10))
         let slot = try #require(bob.slot(.camera, of: "ann"))
         #expect(slot.frames.last?.width == 1_280)
@@ -85,11 +81,7 @@ struct QualityTests {
 
     @Test(arguments: [5, 6])
     func `what five in a hundred lose on the way down comes again, and nothing is missing`(seed: UInt64) throws {
-        let room = try VirtualRoom(seed: seed)
-        _ = try room.join("ann")
-        let bob = try room.join("bob", pictures: [])
-        room.settle()
-        try room.view(bob, [("ann", 1_280, 720)])
+        let (room, _, bob) = try VirtualRoom.watched(seed: seed)
         room.run(for: .seconds(5))
         bob.down.change(
             to: .init(capacity: .megabitsPerSecond(20), propagation: .milliseconds(20), loss: 0.05), now: room.now)
@@ -114,11 +106,7 @@ struct QualityTests {
     }
 
     @Test func `behind 150 kbit/s pictures pause, the reason is told, and sound goes on`() throws {
-        let room = try VirtualRoom(seed: 7)
-        _ = try room.join("ann")
-        let bob = try room.join("bob", pictures: [])
-        room.settle()
-        try room.view(bob, [("ann", 1_280, 720)])
+        let (room, _, bob) = try VirtualRoom.watched(seed: 7)
         bob.down.change(to: .init(capacity: .kilobitsPerSecond(150)), now: room.now)
         room.run(for: .seconds(10))
 
@@ -140,11 +128,7 @@ struct QualityTests {
     }
 
     @Test func `a link that widens is found by probing, and the largest layer is back within 15 s`() throws {
-        let room = try VirtualRoom(seed: 10)
-        _ = try room.join("ann")
-        let bob = try room.join("bob", pictures: [])
-        room.settle()
-        try room.view(bob, [("ann", 1_280, 720)])
+        let (room, _, bob) = try VirtualRoom.watched(seed: 10)
         bob.down.change(to: .init(capacity: .kilobitsPerSecond(500)), now: room.now)
         room.run(for: .seconds(30))
         let slot = try #require(bob.slot(.camera, of: "ann"))

@@ -33,11 +33,7 @@ struct ReportTests {
     }
 
     @Test func `what a client says it can take is kept to, and forgotten when it says so no more`() throws {
-        let room = try VirtualRoom(seed: 32)
-        _ = try room.join("ann")
-        let bob = try room.join("bob", pictures: [])
-        room.settle()
-        try room.view(bob, [("ann", 1_280, 720)])
+        let (room, _, bob) = try VirtualRoom.watched(seed: 32)
         room.run(for: .seconds(10))
         let slot = try #require(bob.slot(.camera, of: "ann"))
         #expect(slot.frames.last?.width == 1_280)
@@ -59,11 +55,7 @@ struct ReportTests {
     }
 
     @Test func `what five in a hundred lose on the way up is asked for, and nothing is missing`() throws {
-        let room = try VirtualRoom(seed: 33)
-        let ann = try room.join("ann")
-        let bob = try room.join("bob", pictures: [])
-        room.settle()
-        try room.view(bob, [("ann", 1_280, 720)])
+        let (room, ann, bob) = try VirtualRoom.watched(seed: 33)
         room.run(for: .seconds(5))
         ann.up.change(
             to: .init(capacity: .megabitsPerSecond(20), propagation: .milliseconds(20), loss: 0.05), now: room.now)

@@ -45,6 +45,16 @@ final class VirtualRoom {
 
     deinit { unsafe buffer.deallocate() }
 
+    /// A room that Ann sends three layers to, and where Bob, who sends sound only, shows her large.
+    static func watched(seed: UInt64) throws -> (room: VirtualRoom, ann: VirtualMember, bob: VirtualMember) {
+        let room = try VirtualRoom(seed: seed)
+        let ann = try room.join("ann")
+        let bob = try room.join("bob", pictures: [])
+        room.settle()
+        try room.view(bob, [("ann", 1_280, 720)])
+        return (room, ann, bob)
+    }
+
     private var setups: [MediaMember: ConnectionSetup] = [:]
     private var builders: [MediaMember: OfferBuilder] = [:]
 

@@ -26,3 +26,13 @@ def refusal(act) -> int:
     with pytest.raises(Refused) as refused:
         act()
     return refused.value.code
+
+
+def channel_carries(one: Allocation, far: socket.socket, relayed: tuple[str, int], there: bytes, back: bytes) -> None:
+    """Over a channel of `one`, data comes to a peer and the peer's comes back."""
+    one.bind(0x4000, far.getsockname())
+    one.send_channel(0x4000, there)
+    far.settimeout(5)
+    assert far.recv(100) == there
+    far.sendto(back, relayed)
+    assert one.hear() == (0x4000, back)

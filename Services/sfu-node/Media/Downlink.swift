@@ -8,10 +8,8 @@ struct Downlink: ~Copyable {
     private var estimator: BandwidthEstimator
     private var allocator = LayerAllocator()
     private(set) var prober: Prober
-    /// Of the client's reports; 100 ms until there is one.
-    private(set) var roundTrip = Interval.milliseconds(100)
-    /// The same; nil until there is one.
-    private(set) var measuredRoundTrip: Interval?
+    /// Of the client's reports; nil until there is one.
+    private(set) var roundTrip: Interval?
     /// When layers are chosen again.
     var chooseAt: Instant
     /// The client answers with transport-wide feedback: without, nothing is known, and nothing is held back but by REMB.
@@ -36,12 +34,10 @@ struct Downlink: ~Copyable {
     private var fullFor = Interval.seconds(20)
     private var floorSince = Instant(nanoseconds: .min)
 
-    /// Packets that feedback told of since this was looked at, and how many of them were lost.
-    private var told = 0
-    private var toldLost = 0
-
-    /// The same since the loss was told last, and what the client's reports said at worst.
-    private var untold = (told: 0, lost: 0)
+    /// Packets that feedback told of, and how many of them were lost: since the link was judged by it, and since `takeLoss`.
+    private var judged = (told: 0, lost: 0)
+    private var taken = (told: 0, lost: 0)
+    /// What the client's reports said at worst since `takeLoss`.
     private var worstReported: UInt8 = 0
 
     /// Bits a second.
@@ -58,7 +54,6 @@ struct Downlink: ~Copyable {
     /// What the client's report says of the way to it.
     mutating func report(roundTrip: Interval, fractionLost: UInt8, now: Instant) {
         self.roundTrip = roundTrip
-        measuredRoundTrip = roundTrip
         worstReported = max(worstReported, fractionLost)
         // 5% of loss, or a queue as long as shallow buffers of a slow link hold.
         believe(isFull: fractionLost > 12 || roundTrip > .milliseconds(150), now)
@@ -89,29 +84,29 @@ struct Downlink: ~Copyable {
     mutating func receive(_ feedback: TransportFeedback, now: Instant) {
         isMeasured = true
         log.beginFeedback(now: now)
-        let before = (told: told, lost: toldLost)
+        var (told, lost) = (0, 0)
         feedback.forEach { number, arrival in
             log.receive(number.rawValue, arrival: arrival)
             told += 1
-            if arrival == nil { toldLost += 1 }
+            if arrival == nil { lost += 1 }
         }
-        untold.told += told - before.told
-        untold.lost += toldLost - before.lost
+        judged = (judged.told + told, judged.lost + lost)
+        taken = (taken.told + told, taken.lost + lost)
         estimator.receive(log.results, now: now)
         // Reports come once a second; this is sooner, and a link that loses is full whatever its round trip is.
-        if told >= 200 {
-            if toldLost * 50 > told { believe(isFull: true, now) }
-            (told, toldLost) = (0, 0)
+        if judged.told >= 200 {
+            if judged.lost * 50 > judged.told { believe(isFull: true, now) }
+            judged = (0, 0)
         }
     }
 
     /// The share of packets lost since the last call: as transport-wide feedback has it, else as the client's reports.
     mutating func takeLoss() -> Double {
         defer {
-            untold = (0, 0)
+            taken = (0, 0)
             worstReported = 0
         }
-        return untold.told > 0 ? Double(untold.lost) / Double(untold.told) : Double(worstReported) / 256
+        return taken.told > 0 ? Double(taken.lost) / Double(taken.told) : Double(worstReported) / 256
     }
 
     /// REMB: what the client thinks its link takes.

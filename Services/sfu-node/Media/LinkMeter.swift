@@ -47,9 +47,7 @@ extension MediaLane {
                 MediaLink(
                     member: connections[index].member.member, upBitsPerSecond: rate.up, downBitsPerSecond: rate.down,
                     upLoss: expected > 0 ? Double(missed) / Double(expected) : 0, downLoss: downLoss,
-                    roundTripMilliseconds: connections[index].downlink.measuredRoundTrip.map {
-                        Double($0.nanoseconds) / 1e6
-                    }))
+                    roundTripMilliseconds: connections[index].downlink.roundTrip.map { Double($0.nanoseconds) / 1e6 }))
         }
         return links
     }

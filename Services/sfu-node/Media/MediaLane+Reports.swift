@@ -125,7 +125,8 @@ extension MediaLane {
             for track in sources[source].tracks {
                 guard let due = tracks[track].losses?.nextDeadline, due <= now else { continue }
                 let (sender, media) = (connections[index].reportSSRC, tracks[track].ssrc)
-                let roundTrip = connections[index].downlink.roundTrip
+                // Until the client reports: what is far for a call.
+                let roundTrip = connections[index].downlink.roundTrip ?? .milliseconds(100)
                 guard var losses = tracks[track].losses.take() else { continue }
                 var gaveUp = 0
                 sendRTCP(index, &out) { output throws(RTPError) in
