@@ -120,7 +120,7 @@ def test_floods_at_the_nodes_port_and_a_description_of_a_megabyte_harm_no_other(
         before = {one: came(one) for one in (ann, bob)}
         # Nearly as long as may be sent (each line end takes four characters there), and far longer.
         assert mal.refusal("offer", room=room, n=1, sdp="v=0\r\n" + "a=x\r\n" * (mal.session["limits"]["offer"] // 8)) in ("bad-request", "unavailable")
-        mal.start("offer", room=room, n=2, sdp="v=0\r\n" + "a=x\r\n" * 200_000)
+        mal.start_too_long("offer", room=room, n=2, sdp="v=0\r\n" + "a=x\r\n" * 200_000)
         assert mal.hear_close()[0] in (1008, 1009)
 
         def go_on(one) -> bool:

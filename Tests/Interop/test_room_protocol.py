@@ -219,10 +219,10 @@ def test_only_an_offer_may_be_long(wire):
     enter(ann, room)
     # As a description it is not worth an answer; as a message it is taken.
     assert ann.refusal("offer", room=room, n=1, sdp="v=0\r\n" + "a=x\r\n" * 20_000) in ("bad-request", "unavailable")
-    bob.start("send", room=room, to=None, message={"type": "chat", "body": "x" * 70_000})
+    bob.start_too_long("send", room=room, to=None, message={"type": "chat", "body": "x" * 70_000})
     assert bob.hear_close()[0] == 1008
     assert bob.other[-1]["code"] == "oversize"
-    ann.start("offer", room=room, n=2, sdp="x" * 300_000)
+    ann.start_too_long("offer", room=room, n=2, sdp="x" * 300_000)
     assert ann.hear_close()[0] in (1008, 1009)
 
 

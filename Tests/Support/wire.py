@@ -86,6 +86,11 @@ class Wire:
         self.send({"type": type, "id": self.count, **fields})
         return self.count
 
+    def start_too_long(self, type: str, **fields: object) -> None:
+        """Sends what signal cuts: it may close the socket while the rest is still being sent."""
+        self.count += 1
+        self.send_quietly({"type": type, "id": self.count, **fields})
+
     def ask(self, type: str, timeout: float = PATIENCE, **fields: object) -> dict:
         """Sends a request; gives back its `ok`, or raises its `error`."""
         return self.answer(self.start(type, **fields), timeout)
