@@ -5,7 +5,7 @@
  * Reading order: `diagnose`, gathering, one server, which NAT, the verdict, its words. Types: roost.d.ts.
  */
 
-import { relayProtocolOf } from "./roost.js";
+import { relayProtocolOf } from "./client/relay-protocol.js";
 
 /** Firefox gives a silent server up after 11 s and says so, Chromium after 40 s; nobody waits that long in a call. */
 const LIMIT_MS = 12_000;

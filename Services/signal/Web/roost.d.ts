@@ -455,7 +455,7 @@ export class Roost extends EventTarget {
   /** Takes missed calls off the list: that of one room, those of one person, or all. */
   forgetMissed(which?: { room?: string; person?: string | null }): void;
 
-  /** Enters a room by name, which makes it if need be. Loads roost-room.js. Works without camera and microphone. A listener sends nothing. */
+  /** Enters a room by name, which makes it if need be. Loads client/room-media.js. Works without camera and microphone. A listener sends nothing. */
   enter(room: string, options?: { audio?: boolean; video?: boolean; topology?: Topology; role?: "speaker" | "listener" }): Promise<void>;
   leave(): void;
   say(text: string): void;

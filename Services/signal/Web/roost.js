@@ -1,37 +1,29 @@
 /**
- * Roost in the browser: signs a person in, shows who is here, and carries calls. One module, no dependencies.
+ * Roost in the browser: signs a person in, shows who is here, and carries calls and rooms. No dependencies beside client/, which it
+ * loads from its own folder.
  *
- * Reading order: `Signaling` (the socket of docs/protocol/signal.md), `LocalMedia` (camera, microphone, screen),
- * `Peer` (one RTCPeerConnection for each other member), `Statistics` (what getStats says, in one shape for all
- * browsers), and `Roost`, which ties them to rooms and calls. The media of rooms that a node forwards is in roost-room.js,
- * which a room or a call loads when it begins. Types for users of this module: roost.d.ts.
+ * Reading order: `Signaling` (the socket of docs/protocol/signal.md), `LocalMedia` (camera, microphone, screen), `Peer` (one
+ * RTCPeerConnection for each other member) and its statistics, `RoomMedia` (the one to a node, loaded when a call or room begins),
+ * and `Roost` here, which ties them to rooms and calls. Types for users of this module: roost.d.ts.
  */
 
-const PROTOCOL_VERSION = 1;
-/** Signal asks who is silent for 7 s (the browser answers that) and cuts who says nothing by itself for 75 s; a hidden page's timers come once a minute. */
-const PING_EVERY_MS = 10_000;
-/** Two pings without a word back, and the socket counts as dead although nobody closed it. */
-const SILENCE_LIMIT_MS = 22_000;
-/** When something says that the network changed, an answer is due sooner than that. */
-const PROBE_LIMIT_MS = 3_000;
-/** Signal answers a greeting within its own deadline (5 s) or not at all. */
-const GREETING_LIMIT_MS = 8_000;
-/** Half of the second that the protocol allows, so that a slow timer still makes it. */
-const ACK_AFTER_MS = 500;
-const BACKOFF_FIRST_MS = 150;
-const BACKOFF_LAST_MS = 3_000;
-/** Longer than any deadline of the services behind signal (5 s), with room for one reconnection. */
-const REQUEST_LIMIT_MS = 20_000;
+import { Chat, chatText } from "./client/chat.js";
+import { memberReport, nodeFigures, straightFigures } from "./client/figures.js";
+import { ICEServers, reachableFrom } from "./client/ice-servers.js";
+import { Lateness } from "./client/lateness.js";
+import { LocalMedia } from "./client/local-media.js";
+import { MissedCalls, isMissed } from "./client/missed-calls.js";
+import { Peer } from "./client/peer.js";
+import { RoostError } from "./client/roost-error.js";
+import { GREETING_LIMIT_MS, Signaling } from "./client/signaling.js";
+import { local, parsed, session } from "./client/storage.js";
+
+export { RoostError };
+
 /** The node ends an invitation after 30 s; past this nobody is going to tell us any more. */
 const RING_LIMIT_MS = 36_000;
-/** A "disconnected" path often heals by itself (one lost check); past this it is restarted. */
-const DISCONNECTED_GRACE_MS = 2_500;
-/** Servers asked for within this time are fresh: another ICE restart need not ask again. */
-const ICE_FRESH_MS = 5_000;
 /** An ICE restart waits so long for fresh servers; then it goes with those it has. */
 const ICE_WAIT_MS = 1_000;
-/** After fresh servers were refused (no registry answers). */
-const ICE_RETRY_S = 30;
 /** How long members missing from a moved room's state may take to come back before they count as gone. */
 const RECOVERY_LIMIT_MS = 12_000;
 /** A room back at two for so long leaves the node: people who step out for a moment should not move everybody twice. */
@@ -40,1067 +32,24 @@ const BACK_AT_TWO_MS = 10_000;
 const HAND_OVER_LIMIT_MS = 8_000;
 /** What is decoded is shown a moment later, and on a machine that starts a third picture just then, a long moment. */
 const LINGER_MS = 2_500;
-/** How often levels are read, and how late that is, on average, where a page gets too little processor. */
+/** How often levels are read. */
 const METER_MS = 150;
-const BUSY_MS = 80;
-/** A page that was hidden, or a machine that slept, is not busy for it. */
-const LATEST_MS = 600;
 /** How long a member whose page closed its connection may take to come back by a reload. */
 const RETURN_LIMIT_MS = 6_000;
 /** What one sender may use, by the number of members: a mesh sends everything n - 1 times over one uplink. */
 const VIDEO_BPS = { 2: 2_500_000, 3: 1_200_000, 4: 800_000, 5: 500_000, 6: 400_000 };
 const SNAPSHOT_KEY = "roost.session";
 const SECRET_KEY = "roost.key";
-const DEVICES_KEY = "roost.devices";
-const MISSED_KEY = "roost.missed";
-/** As many missed calls as a person looks through. */
-const MISSED_LIMIT = 20;
-/** Chat kept by a page; the node keeps as many for those who come late. */
-const CHAT_LIMIT = 200;
 /** What an address can carry as it is; two dots in a row are a path to somewhere else. */
 const ROOM_NAME = /^(?!.*\.\.)[A-Za-z0-9_.-]{1,64}$/;
 export const isRoomName = (text) => ROOM_NAME.test(text);
 const TOPOLOGIES = ["auto", "mesh", "sfu"];
-/** How a ring ends that the person had no part in. */
-const MISSED_REASONS = ["no-answer", "cancelled", "caller-gone", "busy", "ended"];
-
-/** What went wrong, as a code to act on (`name-taken`, `busy-self`, …) and signal's sentence for people. */
-export class RoostError extends Error {
-  constructor(code, message = code, details = {}) {
-    super(message);
-    this.name = "RoostError";
-    this.code = code;
-    Object.assign(this, details);
-  }
-}
-
-// ---------------------------------------------------------------- small things
 
 /** `count` random characters that fit into a URL; 22 of them carry 132 bits. */
 function randomText(count) {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   return Array.from(crypto.getRandomValues(new Uint8Array(count)), (byte) => alphabet[byte & 63]).join("");
 }
-
-/** Storage that may be forbidden (private windows, strict settings): then things live as long as the page. */
-function storage(kind) {
-  const memory = new Map();
-  const real = () => {
-    try {
-      return globalThis[kind];
-    } catch {
-      return null;
-    }
-  };
-  const attempt = (action, otherwise) => {
-    try {
-      return action(real());
-    } catch {
-      return otherwise();
-    }
-  };
-  return {
-    get: (key) => attempt((store) => store.getItem(key), () => memory.get(key) ?? null),
-    set: (key, value) => attempt((store) => store.setItem(key, value), () => void memory.set(key, value)),
-    remove: (key) => attempt((store) => store.removeItem(key), () => void memory.delete(key)),
-  };
-}
-
-const local = storage("localStorage");
-const session = storage("sessionStorage");
-
-function parsed(text, otherwise) {
-  try {
-    return JSON.parse(text) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-// ---------------------------------------------------------------- signaling
-
-/**
- * The socket: signs in, resumes after a drop at whichever instance answers, repeats what had no answer, acknowledges
- * what came. It knows nothing of rooms; `onMessage` gets each numbered message once and in order.
- */
-class Signaling {
-  /** "closed" | "opening" | "open" | "waiting" */
-  state = "closed";
-  token = null;
-  seq = 0;
-  nextId = 1;
-
-  #url;
-  #handlers;
-  #socket = null;
-  #identity = null;
-  #pending = new Map();
-  #handshake = null;
-  #signingIn = null;
-  #attempt = 0;
-  #lastHeard = 0;
-  #ackTimer = null;
-  #retryTimer = null;
-  #pingTimer = null;
-  #waitingSince = 0;
-
-  constructor(url, handlers) {
-    this.#url = url;
-    this.#handlers = handlers;
-    this.#pingTimer = setInterval(() => this.#keepAlive(), PING_EVERY_MS);
-    globalThis.addEventListener?.("online", () => this.probe());
-    globalThis.document?.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.probe();
-    });
-  }
-
-  /** Signs in anew. Resolves with signal's answer; rejects only with what signal says, never because of the network. */
-  signIn(identity) {
-    this.#identity = identity;
-    this.token = null;
-    this.#dropSocket();
-    return new Promise((resolve, reject) => {
-      this.#signingIn = { resolve, reject };
-      this.#open();
-    });
-  }
-
-  /** Takes up a session that an earlier life of this page left behind. */
-  takeUp(identity, { token, seq, nextId }) {
-    this.#identity = identity;
-    Object.assign(this, { token, seq, nextId });
-    return new Promise((resolve, reject) => {
-      this.#signingIn = { resolve, reject };
-      this.#open();
-    });
-  }
-
-  /** Ends the session; nothing is asked or answered after this. */
-  signOut() {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#write({ type: "sign-out", id: this.nextId++ });
-    this.leave();
-  }
-
-  /** Closes the socket with code 1000, which signal takes for a sign-out. */
-  leave() {
-    this.token = null;
-    this.#identity = null;
-    this.#waitingSince = 0;
-    this.#attempt = 0;
-    clearTimeout(this.#retryTimer);
-    this.#refuseAll("signed-out");
-    this.#dropSocket(1000);
-    this.#setState("closed");
-  }
-
-  /** Asks something of signal. Waits through reconnections; the same id is used again, so nothing happens twice. */
-  request(type, fields = {}) {
-    if (!this.#identity) return Promise.reject(new RoostError("signed-out", "Sign in first."));
-    const id = this.nextId++;
-    return new Promise((resolve, reject) => {
-      const entry = { frame: { type, id, ...fields }, resolve, reject };
-      entry.timer = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(new RoostError("timeout", "The server did not answer in time."));
-      }, REQUEST_LIMIT_MS);
-      this.#pending.set(id, entry);
-      if (this.state === "open") this.#write(entry.frame);
-    });
-  }
-
-  /** The network may have changed: reconnects at once when waiting, else makes sure that the socket still lives. */
-  probe() {
-    if (this.state === "waiting") {
-      this.#attempt = 0;
-      this.#open();
-    } else if (this.state === "open") {
-      const asked = performance.now();
-      this.#write({ type: "ping", id: this.nextId++ });
-      setTimeout(() => {
-        if (this.state === "open" && this.#lastHeard < asked) this.#dropped();
-      }, PROBE_LIMIT_MS);
-    }
-  }
-
-  #setState(state) {
-    if (this.state === state) return;
-    this.state = state;
-    this.#handlers.onState(state);
-  }
-
-  async #open() {
-    clearTimeout(this.#retryTimer);
-    this.#dropSocket();
-    this.#setState(this.#waitingSince ? "waiting" : "opening");
-    const attempt = ++this.#attempt;
-    // Firefox punishes each failed WebSocket with a longer wait before the next: ask over HTTP first whether anybody is there.
-    if (attempt > 1 && !(await this.#answersHTTP())) {
-      if (attempt === this.#attempt && this.#identity && !this.#socket) this.#retry();
-      return;
-    }
-    if (attempt !== this.#attempt || !this.#identity || this.#socket) return;
-    let socket;
-    try {
-      socket = new WebSocket(this.#url, "roost.1");
-    } catch {
-      return this.#retry();
-    }
-    this.#socket = socket;
-    setTimeout(() => {
-      const stuck = socket === this.#socket && (socket.readyState === WebSocket.CONNECTING || this.#handshake);
-      if (stuck) this.#dropped();
-    }, GREETING_LIMIT_MS);
-    socket.onopen = () => this.#greet();
-    socket.onmessage = (event) => {
-      if (socket === this.#socket) this.#receive(event.data);
-    };
-    socket.onclose = (event) => {
-      if (socket === this.#socket) this.#dropped(event.code);
-    };
-  }
-
-  async #answersHTTP() {
-    try {
-      const url = new URL(this.#url.replace(/^ws/, "http"));
-      url.pathname = "/favicon.svg";
-      const answer = await fetch(url, { method: "GET", cache: "no-store", signal: AbortSignal.timeout(4_000) });
-      return answer.status < 500;
-    } catch {
-      return false;
-    }
-  }
-
-  #greet() {
-    this.#lastHeard = performance.now();
-    const id = this.nextId++;
-    this.#handshake = { id, resuming: this.token !== null };
-    this.#write(
-      this.token !== null
-        ? { type: "resume", id, token: this.token, seq: this.seq, rooms: this.#handlers.rooms() }
-        : { type: "hello", id, v: PROTOCOL_VERSION, name: this.#identity.name, key: this.#identity.key },
-    );
-  }
-
-  #receive(text) {
-    this.#lastHeard = performance.now();
-    const frame = parsed(text, null);
-    if (frame === null || typeof frame !== "object") return;
-    if (this.#handshake && frame.re === this.#handshake.id) return this.#greeted(frame);
-    switch (frame.type) {
-      case "ok":
-      case "error":
-        return this.#answered(frame);
-      case "pong":
-      case "bye":
-        return undefined;
-      default:
-        // Numbered, each once: a resumed session may repeat what was on its way when the socket dropped.
-        if (typeof frame.seq === "number") {
-          if (frame.seq <= this.seq) return undefined;
-          this.seq = frame.seq;
-          this.#acknowledgeSoon();
-        }
-        return this.#handlers.onMessage(frame);
-    }
-  }
-
-  #greeted(frame) {
-    const { resuming } = this.#handshake;
-    this.#handshake = null;
-    if (frame.type === "error") {
-      // The session may well be there still, only not to be looked up at this moment.
-      if (resuming && (frame.code === "unavailable" || frame.code === "timeout")) return this.#dropped();
-      if (resuming) {
-        // Too late, or the instance that knew us is gone for good: a new session under the same name and key.
-        this.token = null;
-        this.seq = 0;
-        this.#refuseAll("session-lost");
-        return this.#greet();
-      }
-      if (frame.code === "unavailable" && !this.#signingIn) return this.#dropped();
-      const problem = new RoostError(frame.code, frame.message, { suggestion: frame.suggestion });
-      const waiting = this.#signingIn;
-      this.#signingIn = null;
-      this.leave();
-      if (waiting) waiting.reject(problem);
-      else this.#handlers.onRefused(problem);
-      return undefined;
-    }
-    this.token = frame.token;
-    if (!resuming) this.seq = 0;
-    this.#attempt = 0;
-    this.#waitingSince = 0;
-    const waiting = this.#signingIn;
-    this.#signingIn = null;
-    this.#handlers.onSession(frame, resuming);
-    waiting?.resolve({ ...frame, resumed: resuming });
-    for (const entry of this.#pending.values()) this.#write(entry.frame);
-    this.#setState("open");
-    return undefined;
-  }
-
-  #answered(frame) {
-    const entry = this.#pending.get(frame.re);
-    if (!entry) {
-      if (frame.type === "error" && frame.re === undefined) this.#handlers.onCut(new RoostError(frame.code, frame.message));
-      return;
-    }
-    this.#pending.delete(frame.re);
-    clearTimeout(entry.timer);
-    if (frame.type === "ok") entry.resolve(frame);
-    else entry.reject(new RoostError(frame.code, frame.message));
-  }
-
-  #refuseAll(code) {
-    for (const entry of this.#pending.values()) {
-      clearTimeout(entry.timer);
-      entry.reject(new RoostError(code, "The session has ended."));
-    }
-    this.#pending.clear();
-  }
-
-  #acknowledgeSoon() {
-    this.#ackTimer ??= setTimeout(() => {
-      this.#ackTimer = null;
-      if (this.state === "open") this.#write({ type: "ack", seq: this.seq });
-    }, ACK_AFTER_MS);
-  }
-
-  #keepAlive() {
-    if (this.state !== "open") return;
-    if (performance.now() - this.#lastHeard > SILENCE_LIMIT_MS) this.#dropped();
-    else this.#write({ type: "ping", id: this.nextId++ });
-  }
-
-  #write(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
-  }
-
-  #dropSocket(code) {
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#handshake = null;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    if (code) socket.close(code);
-    else if (socket.readyState < WebSocket.CLOSING) socket.close(4000, "reconnecting");
-  }
-
-  #dropped(code) {
-    this.#dropSocket();
-    if (!this.#identity) return;
-    this.#waitingSince ||= performance.now();
-    // 1012: this instance goes down in order, another one (or the same, restarted) is ready for us.
-    if (code === 1012) this.#attempt = 0;
-    // 1008: cut for cause. Coming back at once would be cut again.
-    if (code === 1008) this.#attempt = 8;
-    this.#setState("waiting");
-    this.#retry();
-  }
-
-  #retry() {
-    const longest = Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(this.#attempt, 8), BACKOFF_LAST_MS);
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.#open(), longest * (0.5 + Math.random() / 2));
-  }
-}
-
-// ---------------------------------------------------------------- local media
-
-/** Why a camera or microphone cannot be had, from what getUserMedia throws. */
-function mediaProblem(error) {
-  switch (error?.name) {
-    case "NotAllowedError":
-    case "PermissionDeniedError":
-      return "refused";
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return "none";
-    case "NotReadableError":
-    case "AbortError":
-      return "in-use";
-    default:
-      return "insecure";
-  }
-}
-
-/**
- * Camera, microphone and screen of this page. Each source has a `state`: "off" (not asked for), "opening", "on", "muted"
- * (microphone only: open, silent), or why it cannot be had: "none", "refused", "in-use", "insecure".
- */
-class LocalMedia extends EventTarget {
-  stream = new MediaStream();
-  audio = { wanted: false, state: "off", track: null, turn: 0 };
-  video = { wanted: false, state: "off", track: null, turn: 0 };
-  screen = null;
-  /** The sound of what is shared, where the browser gives it. */
-  screenAudio = null;
-  #screenTurn = 0;
-  /** In a room the screen is a picture of its own beside the camera's; in a call of two it takes its place. */
-  besideCamera = false;
-  /** A listener sends nothing: nothing is opened either. */
-  isSilent = false;
-  /** Device ids that the person chose: {audioinput, videoinput, audiooutput}. */
-  chosen = parsed(local.get(DEVICES_KEY), {});
-  devices = { audioinput: [], videoinput: [], audiooutput: [] };
-  /** Microphone and screen in one track: {tracks, context, track}. */
-  #mix = null;
-
-  constructor() {
-    super();
-    navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#plugged());
-    // Known before the first call, so that the chosen ones are asked for.
-    this.refreshDevices();
-  }
-
-  /** What the others are told: what really is to be heard and seen. */
-  get flags() {
-    return {
-      audio: this.audio.state === "on",
-      video: this.video.state === "on" && (!this.screen || this.besideCamera),
-      screen: this.screen !== null,
-    };
-  }
-
-  /** The track for each kind of sender of a straight path, which has one of each: a shared screen takes the camera's place, its sound joins the voice. */
-  outgoing(kind) {
-    if (kind === "video") return this.screen ?? this.video.track;
-    return this.screenAudio && this.audio.track ? this.#mixed() : (this.screenAudio ?? this.audio.track);
-  }
-
-  #mixed() {
-    const tracks = [this.audio.track, this.screenAudio];
-    if (this.#mix?.tracks.every((each, at) => each === tracks[at])) return this.#mix.track;
-    this.#endMix();
-    const context = new AudioContext();
-    const out = context.createMediaStreamDestination();
-    for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(out);
-    this.#mix = { tracks, context, track: out.stream.getAudioTracks()[0] };
-    return this.#mix.track;
-  }
-
-  #endMix() {
-    this.#mix?.context.close();
-    this.#mix = null;
-  }
-
-  /** Opens what is asked for and not open yet, a `muted` microphone silently; never throws, the outcome is in each source's state. */
-  async open({ audio = false, video = false, muted = false }) {
-    if (this.isSilent) return;
-    const wants = [];
-    const turns = {};
-    for (const [kind, wanted] of [["audio", audio], ["video", video]]) {
-      const source = this[kind];
-      if (!wanted || source.track || source.state === "opening") continue;
-      source.wanted = kind === "video" || !muted;
-      source.state = "opening";
-      turns[kind] = ++source.turn;
-      wants.push(kind);
-    }
-    if (wants.length === 0) return;
-    this.#changed();
-    if (!navigator.mediaDevices?.getUserMedia) {
-      for (const kind of wants) this[kind].state = "insecure";
-      return this.#changed();
-    }
-    const outcome = {};
-    // One question for both, as people expect; when that fails, each by itself, so that one missing does not cost the other.
-    const together = await this.#ask(wants);
-    if (together.stream) for (const kind of wants) outcome[kind] = together;
-    else if (wants.length === 1) outcome[wants[0]] = together;
-    else for (const kind of wants) outcome[kind] = (await this.#deniedBefore(kind)) ? together : await this.#ask([kind]);
-    for (const kind of wants) this.#settle(kind, outcome[kind], turns[kind]);
-    await this.refreshDevices();
-    return this.#changed();
-  }
-
-  /** `turn` is the source's when it was asked for: closed or asked for anew since then, what comes is too late. */
-  #settle(kind, { stream, problem }, turn) {
-    const source = this[kind];
-    const track = stream?.getTracks().find((each) => each.kind === kind) ?? null;
-    if (turn !== source.turn) {
-      track?.stop();
-      return;
-    }
-    if (!track) {
-      source.state = problem ?? "none";
-      return;
-    }
-    source.track = track;
-    source.state = source.wanted ? "on" : "muted";
-    track.enabled = source.wanted;
-    if (kind === "video") track.contentHint = "motion";
-    this.stream.addTrack(track);
-    track.addEventListener("ended", () => this.#lost(kind, track));
-  }
-
-  async #ask(kinds, { asChosen = true } = {}) {
-    const constraints = {};
-    // `exact`, because an ideal device is a mere hint, which browsers overlook; and only while it is plugged in.
-    const pick = (kind) => {
-      const there = asChosen && this.devices[kind].some((each) => each.deviceId === this.chosen[kind]);
-      return there ? { deviceId: { exact: this.chosen[kind] } } : {};
-    };
-    if (kinds.includes("audio")) {
-      constraints.audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...pick("audioinput") };
-    }
-    if (kinds.includes("video")) {
-      constraints.video = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 }, ...pick("videoinput") };
-    }
-    try {
-      return { stream: await navigator.mediaDevices.getUserMedia(constraints) };
-    } catch (error) {
-      if (asChosen && error.name === "OverconstrainedError") return this.#ask(kinds, { asChosen: false });
-      return { problem: mediaProblem(error) };
-    }
-  }
-
-  async #deniedBefore(kind) {
-    try {
-      const name = kind === "audio" ? "microphone" : "camera";
-      return (await navigator.permissions.query({ name })).state === "denied";
-    } catch {
-      return false;
-    }
-  }
-
-  /** Muting keeps the microphone open: talking again must not wait for hardware. */
-  async setMicrophone(on) {
-    const { audio } = this;
-    audio.wanted = on;
-    if (audio.track) {
-      audio.track.enabled = on;
-      audio.state = on ? "on" : "muted";
-      return this.#changed();
-    }
-    if (on) return this.open({ audio: true });
-    audio.turn++;
-    audio.state = "off";
-    return this.#changed();
-  }
-
-  /** A camera that is off is closed, so that its light is off too. */
-  async setCamera(on) {
-    if (on) return this.open({ video: true });
-    this.#close("video");
-    return this.#changed();
-  }
-
-  /** Shows a screen or window in the camera's place, until told otherwise here or in the browser's own bar. */
-  async shareScreen(on) {
-    if (!on) {
-      this.#closeScreen();
-      return this.#changed();
-    }
-    if (this.screen) return undefined;
-    if (this.isSilent) throw new RoostError("listener", "A listener sends nothing.");
-    if (!navigator.mediaDevices?.getDisplayMedia) throw new RoostError("screen-unsupported", "This browser cannot share a screen.");
-    const turn = ++this.#screenTurn;
-    let stream;
-    try {
-      stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: this.besideCamera });
-    } catch (error) {
-      throw new RoostError(error.name === "NotAllowedError" ? "screen-refused" : "screen-failed", error.message);
-    }
-    if (turn !== this.#screenTurn) {
-      // The call ended, or the person thought again, while the browser's question stood.
-      for (const late of stream.getTracks()) late.stop();
-      return undefined;
-    }
-    const [track] = stream.getVideoTracks();
-    track.contentHint = "detail";
-    track.addEventListener("ended", () => this.screen === track && this.shareScreen(false));
-    this.screen = track;
-    this.screenAudio = stream.getAudioTracks()[0] ?? null;
-    return this.#changed();
-  }
-
-  /** Uses another device from now on; `kind` as in MediaDeviceInfo. A speaker is applied by whoever plays the sound. */
-  async choose(kind, deviceId) {
-    this.chosen = { ...this.chosen, [kind]: deviceId };
-    local.set(DEVICES_KEY, JSON.stringify(this.chosen));
-    const source = kind === "audioinput" ? "audio" : kind === "videoinput" ? "video" : null;
-    if (source && (this[source].track || this[source].state === "opening")) {
-      const muted = !this[source].wanted;
-      this.#close(source);
-      await this.open({ [source]: true, muted });
-    }
-    this.#changed();
-  }
-
-  async refreshDevices() {
-    const found = { audioinput: [], videoinput: [], audiooutput: [] };
-    try {
-      for (const { kind, deviceId, label } of await navigator.mediaDevices.enumerateDevices()) {
-        if (deviceId !== "" && found[kind]) found[kind].push({ deviceId, label });
-      }
-    } catch {
-      // No devices to be told of; the lists stay empty.
-    }
-    this.devices = found;
-    this.#changed();
-    return found;
-  }
-
-  /** Closes everything. What is still being asked for is closed as soon as it is granted. */
-  close() {
-    this.#close("audio");
-    this.#close("video");
-    this.#closeScreen();
-    this.#changed();
-  }
-
-  #closeScreen() {
-    this.#screenTurn++;
-    this.screen?.stop();
-    this.screenAudio?.stop();
-    this.screen = this.screenAudio = null;
-    this.#endMix();
-  }
-
-  #close(kind) {
-    const source = this[kind];
-    if (source.track) {
-      source.track.stop();
-      this.stream.removeTrack(source.track);
-    }
-    source.turn++;
-    Object.assign(source, { wanted: false, track: null, state: "off" });
-  }
-
-  /** Pulled out while in use: say so, and go on with what else there is. */
-  async #lost(kind, track) {
-    const source = this[kind];
-    if (source.track !== track) return;
-    this.stream.removeTrack(track);
-    Object.assign(source, { track: null, state: "none" });
-    this.#changed();
-    this.dispatchEvent(new CustomEvent("lost", { detail: { kind } }));
-    await delay(300);
-    if (source.wanted && !source.track) await this.open({ [kind]: true });
-  }
-
-  async #plugged() {
-    await this.refreshDevices();
-    for (const [kind, list] of [["audio", "audioinput"], ["video", "videoinput"]]) {
-      if (this[kind].wanted && this[kind].state === "none" && this.devices[list].length > 0) this.open({ [kind]: true });
-    }
-  }
-
-  #changed() {
-    this.dispatchEvent(new Event("change"));
-  }
-}
-
-// ---------------------------------------------------------------- a peer
-
-/**
- * The media between this page and one other member: perfect negotiation (W3C webrtc-pc §10.7), trickled candidates, and
- * an ICE restart whenever the path looks broken.
- *
- * Who was in the room first makes the first offer, and it alone makes transceivers, so there is nothing to collide over
- * at the start. Both transceivers are always there, sending or not: cameras come and go by replaceTrack, without SDP.
- */
-class Peer {
-  /** "new" | "connecting" | "connected" | "reconnecting" | "failed" */
-  state = "new";
-  stream = new MediaStream();
-  level = 0;
-  sample = null;
-
-  #media;
-  #hooks;
-  #polite;
-  #first;
-  #makingOffer = false;
-  #ignoringOffer = false;
-  #answerPending = false;
-  #inbox = Promise.resolve();
-  #outbox = Promise.resolve();
-  #senders = { audio: null, video: null };
-  #receivers = { audio: null, video: null };
-  #grace = null;
-  #levels = [];
-  #bps = 0;
-  /** How the other member reaches its relays, by their address: the browser here knows that they are relays, and no more. */
-  #farRelays = new Map();
-
-  /** `link` names this life of the connection: after a page was reloaded, what its former life sent is dropped. */
-  constructor({ member, link, polite, first, configuration, media, hooks }) {
-    Object.assign(this, { member, link });
-    this.#media = media;
-    this.#hooks = hooks;
-    this.#polite = polite;
-    this.#first = first;
-    const pc = new RTCPeerConnection(configuration);
-    this.pc = pc;
-    pc.onnegotiationneeded = () => this.#offer();
-    pc.onicecandidate = ({ candidate }) => {
-      // One after the other: the end of candidates must not overtake one that the statistics are asked about.
-      this.#outbox = this.#outbox.then(() => this.#sendCandidate(candidate)).catch((error) => this.#hooks.problem(this, error));
-    };
-    pc.onconnectionstatechange = () => this.#stateChanged();
-    pc.oniceconnectionstatechange = () => this.#stateChanged();
-    pc.ontrack = ({ track, receiver }) => this.#gained(track, receiver);
-    if (first) {
-      this.#adopt(pc.addTransceiver("audio", { direction: "sendrecv", streams: [media.stream] }));
-      this.#adopt(pc.addTransceiver("video", { direction: "sendrecv", streams: [media.stream] }));
-    }
-  }
-
-  /** Takes a message of the other member. One after the other: a candidate must not overtake its description. */
-  receive(type, body) {
-    this.#inbox = this.#inbox
-      .then(() => (type === "description" ? this.#description(body) : this.#candidate(body)))
-      .catch((error) => this.#hooks.problem(this, error));
-    return this.#inbox;
-  }
-
-  /** The other end closed its connection properly, as a browser does for a page that goes (not always in time). */
-  get isClosedThere() {
-    return this.#senders.audio?.transport?.state === "closed";
-  }
-
-  /** Local tracks changed: send what there is now. */
-  async useTracks() {
-    for (const kind of ["audio", "video"]) {
-      const sender = this.#senders[kind];
-      const track = this.#media.outgoing(kind);
-      if (!sender || sender.track === track || this.pc.signalingState === "closed") continue;
-      try {
-        await sender.replaceTrack(track);
-      } catch (error) {
-        this.#hooks.problem(this, error);
-      }
-    }
-  }
-
-  /** The network changed, or the path is dead: find another one, under new credentials if there are any. */
-  restart(configuration) {
-    if (this.pc.signalingState === "closed" || this.pc.remoteDescription === null) return;
-    try {
-      if (configuration) this.pc.setConfiguration(configuration);
-    } catch {
-      // A browser that refuses new servers in mid-life still restarts with the old ones.
-    }
-    this.pc.restartIce();
-  }
-
-  /** Shares one uplink among as many copies as there are other members. */
-  async limitTo(bps) {
-    const sender = this.#senders.video;
-    if (!sender || this.#bps === bps) return;
-    this.#bps = bps;
-    try {
-      const parameters = sender.getParameters();
-      if (!parameters.encodings?.length) return;
-      parameters.encodings[0].maxBitrate = bps;
-      await sender.setParameters(parameters);
-    } catch {
-      this.#bps = 0;
-    }
-  }
-
-  /** How loud the member is, 0 to 1, from the last packets; kept for 1.5 s so that pauses between words don't read as silence. */
-  measureLevel(now) {
-    let level = 0;
-    try {
-      for (const source of this.#receivers.audio?.getSynchronizationSources?.() ?? []) level = Math.max(level, source.audioLevel ?? 0);
-    } catch {
-      // Not offered here; the level from getStats (in `takeSample`) serves instead.
-    }
-    this.#noteLevel(level, now);
-    return level;
-  }
-
-  takeSampleIfOlderThan(ms) {
-    return this.sample && performance.now() - this.sample.at < ms ? this.sample : this.takeSample().catch(() => this.sample);
-  }
-
-  async takeSample() {
-    if (this.pc.signalingState === "closed") return this.sample;
-    this.sample = readStatistics(await this.pc.getStats(), this.sample, this.#receivers.video?.track, this.#farRelays);
-    this.#noteLevel(this.sample.audio.level, performance.now());
-    this.sample.audio.level = this.level;
-    return this.sample;
-  }
-
-  close() {
-    clearTimeout(this.#grace);
-    this.pc.onnegotiationneeded = this.pc.onicecandidate = this.pc.onconnectionstatechange = null;
-    this.pc.oniceconnectionstatechange = this.pc.ontrack = null;
-    this.pc.close();
-  }
-
-  #noteLevel(level, now) {
-    if (level > 0) this.#levels.push({ level, now });
-    while (this.#levels.length > 0 && now - this.#levels[0].now > 1_500) this.#levels.shift();
-    this.level = this.#levels.reduce((most, each) => Math.max(most, each.level), 0);
-  }
-
-  #send(type, body) {
-    // `null` ends the candidates; it carries no link and needs none.
-    this.#hooks.send(this, type, body === null ? null : { ...body, link: this.link });
-  }
-
-  async #sendCandidate(candidate) {
-    if (!candidate) return this.#send("candidate", null);
-    const relayProtocol = candidate.type === "relay" ? ((await relayProtocolOf(this.pc, candidate)) ?? undefined) : undefined;
-    return this.#send("candidate", { ...candidate.toJSON(), relayProtocol });
-  }
-
-  #adopt(transceiver) {
-    const { kind } = transceiver.receiver.track;
-    if (this.#senders[kind]) return;
-    this.#senders[kind] = transceiver.sender;
-    if (transceiver.direction === "recvonly" || transceiver.direction === "inactive") transceiver.direction = "sendrecv";
-    transceiver.sender.setStreams?.(this.#media.stream);
-    const track = this.#media.outgoing(kind);
-    if (track) transceiver.sender.replaceTrack(track).catch((error) => this.#hooks.problem(this, error));
-  }
-
-  #gained(track, receiver) {
-    this.#receivers[track.kind] = receiver;
-    for (const old of this.stream.getTracks()) if (old.kind === track.kind && old !== track) this.stream.removeTrack(old);
-    this.stream.addTrack(track);
-    // A conversation wants the least delay that the network allows, not the smoothest playback.
-    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    track.addEventListener("unmute", () => this.#hooks.changed());
-    this.#hooks.changed();
-  }
-
-  async #offer() {
-    try {
-      this.#makingOffer = true;
-      await this.pc.setLocalDescription();
-      this.#sendDescription();
-    } catch (error) {
-      this.#hooks.problem(this, error);
-    } finally {
-      this.#makingOffer = false;
-    }
-  }
-
-  #sendDescription() {
-    const { type, sdp } = this.pc.localDescription;
-    this.#send("description", { type, sdp });
-  }
-
-  async #description({ type, sdp }) {
-    const { pc } = this;
-    const ready = !this.#makingOffer && (pc.signalingState === "stable" || this.#answerPending);
-    this.#ignoringOffer = !this.#polite && type === "offer" && !ready;
-    if (this.#ignoringOffer) return;
-    this.#answerPending = type === "answer";
-    try {
-      await pc.setRemoteDescription({ type, sdp });
-    } finally {
-      this.#answerPending = false;
-    }
-    if (type !== "offer") return;
-    if (!this.#first) for (const transceiver of pc.getTransceivers()) this.#adopt(transceiver);
-    await pc.setLocalDescription();
-    this.#sendDescription();
-  }
-
-  async #candidate(body) {
-    const [, , , , address, port, , type] = String(body?.candidate ?? "").split(" ");
-    // A few servers, three transports, two families, a few ICE restarts: more than that is nobody's real network.
-    if (type === "relay" && this.#farRelays.size < 256) this.#farRelays.set(`${address}:${port}`, transportName(body.relayProtocol));
-    try {
-      await this.pc.addIceCandidate(body ?? undefined);
-    } catch (error) {
-      // Candidates of an offer that was ignored, or of the round before an ICE restart, have nowhere to go.
-      const stale = this.#ignoringOffer || error.name === "OperationError" || error.name === "InvalidStateError";
-      if (!stale) throw error;
-    }
-  }
-
-  #stateChanged() {
-    const ice = this.pc.iceConnectionState;
-    const whole = this.pc.connectionState ?? ice;
-    const before = this.state;
-    const wasUp = before === "connected" || before === "reconnecting";
-    if (whole === "connected") this.state = "connected";
-    else if (whole === "failed" || ice === "failed") this.state = wasUp ? "reconnecting" : "failed";
-    else if (whole === "disconnected" || ice === "disconnected") this.state = wasUp ? "reconnecting" : "connecting";
-    else if (whole === "connecting") this.state = wasUp ? "reconnecting" : "connecting";
-    if (this.state === "connected" || ice === "connected" || ice === "completed") {
-      clearTimeout(this.#grace);
-      this.#grace = null;
-    } else if (ice === "failed") {
-      this.#hooks.broken(this);
-    } else if (ice === "disconnected" && this.#grace === null) {
-      // The polite side waits longer, so that usually one of the two restarts, not both at once.
-      const wait = DISCONNECTED_GRACE_MS * (this.#polite ? 2 : 1);
-      this.#grace = setTimeout(() => {
-        this.#grace = null;
-        if (this.pc.iceConnectionState !== "connected") this.#hooks.broken(this);
-      }, wait);
-    }
-    if (before !== this.state) this.#hooks.changed();
-  }
-}
-
-// ---------------------------------------------------------------- statistics
-
-const transportName = (text) => (["udp", "tcp", "tls"].includes(text) ? text : null);
-
-/**
- * How this browser reaches the TURN server of a relay candidate of its own: "udp", "tcp", "tls", or null. The candidate says it
- * in Chromium (not for UDP), the statistics in Chromium and Firefox.
- */
-export async function relayProtocolOf(pc, { address, port, relayProtocol }) {
-  if (transportName(relayProtocol)) return relayProtocol;
-  // Firefox tells of a candidate before its statistics know it, by some milliseconds.
-  for (let tries = 0; tries < 5; tries++) {
-    if (tries > 0) await new Promise((resolve) => setTimeout(resolve, 50));
-    try {
-      for (const entry of (await pc.getStats()).values()) {
-        if (entry.type === "local-candidate" && entry.address === address && entry.port === port) return transportName(entry.relayProtocol);
-      }
-    } catch {
-      // A connection that was closed meanwhile has no statistics.
-      return null;
-    }
-  }
-  return null;
-}
-
-const emptyTrack = () => ({ codec: null, packets: 0, lost: 0, bytes: 0, loss: 0, bps: 0 });
-
-/** The mean loudness since the sample before: what a glance at one instant would miss between two words. */
-function loudness(track, old) {
-  const energy = track.energy - (old?.energy ?? 0);
-  const heard = track.heard - (old?.heard ?? 0);
-  return energy > 0 && heard > 0 ? Math.min(Math.sqrt(energy / heard), 1) : 0;
-}
-
-/** One shape from what each browser reports; rates come from the difference to the sample before. */
-function readStatistics(report, before, videoTrack, farRelays) {
-  const all = new Map();
-  report.forEach((entry) => all.set(entry.id, entry));
-  const now = performance.now();
-  const seconds = before ? Math.max((now - before.at) / 1000, 0.05) : 0;
-  const rate = (bytes, old) => (seconds && bytes >= old ? ((bytes - old) * 8) / seconds : 0);
-  const codecOf = (entry) => all.get(entry.codecId)?.mimeType?.split("/")[1] ?? null;
-
-  const sample = {
-    at: now,
-    path: null,
-    protocol: null,
-    localCandidate: null,
-    remoteCandidate: null,
-    relay: { here: null, there: null },
-    rttMs: null,
-    up: { bytes: 0, bps: 0 },
-    down: { bytes: 0, bps: 0 },
-    audio: { ...emptyTrack(), level: 0, jitterMs: 0 },
-    video: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
-    sent: {
-      audio: { ...emptyTrack() },
-      video: { ...emptyTrack(), framesEncoded: 0, width: 0, height: 0, fps: 0, limitedBy: null },
-    },
-  };
-
-  let pair = null;
-  for (const entry of all.values()) {
-    if (entry.type === "transport" && entry.selectedCandidatePairId) pair = all.get(entry.selectedCandidatePairId) ?? pair;
-  }
-  if (!pair) {
-    // Firefox names no transport in some versions; the pair in use is nominated and carries the most.
-    for (const entry of all.values()) {
-      if (entry.type !== "candidate-pair" || !(entry.selected || (entry.nominated && entry.state === "succeeded"))) continue;
-      if (!pair || (entry.bytesReceived ?? 0) > (pair.bytesReceived ?? 0)) pair = entry;
-    }
-  }
-  if (pair) {
-    const near = all.get(pair.localCandidateId);
-    const far = all.get(pair.remoteCandidateId);
-    sample.localCandidate = near?.candidateType ?? null;
-    sample.remoteCandidate = far?.candidateType ?? null;
-    sample.protocol = near?.relayProtocol ?? near?.protocol ?? null;
-    const farRelay = `${far?.address ?? far?.ip}:${far?.port}`;
-    if (near?.candidateType === "relay") sample.relay.here = { protocol: transportName(near.relayProtocol), url: near.url || null };
-    // Until the other's candidate has come by way of signal, its relay looks like any address that packets come from.
-    if (far?.candidateType === "relay" || farRelays.has(farRelay)) sample.relay.there = { protocol: farRelays.get(farRelay) ?? null };
-    sample.path = sample.relay.here || sample.relay.there ? "relayed" : "direct";
-    if (typeof pair.currentRoundTripTime === "number") sample.rttMs = pair.currentRoundTripTime * 1000;
-  }
-
-  for (const entry of all.values()) {
-    if (entry.type === "inbound-rtp") {
-      const track = sample[entry.kind ?? entry.mediaType];
-      if (!track) continue;
-      track.packets += entry.packetsReceived ?? 0;
-      track.lost += Math.max(entry.packetsLost ?? 0, 0);
-      track.bytes += (entry.bytesReceived ?? 0) + (entry.headerBytesReceived ?? 0);
-      track.codec = codecOf(entry) ?? track.codec;
-      if (track === sample.audio) {
-        track.energy = entry.totalAudioEnergy ?? 0;
-        track.heard = entry.totalSamplesDuration ?? 0;
-        track.level = Math.max(entry.audioLevel ?? 0, loudness(track, before?.audio));
-        track.jitterMs = (entry.jitter ?? 0) * 1000;
-      } else {
-        track.framesDecoded += entry.framesDecoded ?? 0;
-        track.freezeCount += entry.freezeCount ?? 0;
-        track.width = entry.frameWidth || track.width;
-        track.height = entry.frameHeight || track.height;
-        track.fps = entry.framesPerSecond ?? track.fps;
-      }
-    } else if (entry.type === "outbound-rtp") {
-      const track = sample.sent[entry.kind ?? entry.mediaType];
-      if (!track) continue;
-      track.packets += entry.packetsSent ?? 0;
-      track.bytes += (entry.bytesSent ?? 0) + (entry.headerBytesSent ?? 0);
-      track.codec = codecOf(entry) ?? track.codec;
-      if (track === sample.sent.video) {
-        track.framesEncoded += entry.framesEncoded ?? 0;
-        track.width = entry.frameWidth || track.width;
-        track.height = entry.frameHeight || track.height;
-        track.fps = entry.framesPerSecond ?? track.fps;
-        const reason = entry.qualityLimitationReason;
-        track.limitedBy = reason && reason !== "none" ? reason : null;
-      }
-    } else if (entry.type === "remote-inbound-rtp") {
-      const track = sample.sent[entry.kind ?? entry.mediaType];
-      if (track && typeof entry.fractionLost === "number") track.loss = Math.max(entry.fractionLost, 0);
-      if (sample.rttMs === null && typeof entry.roundTripTime === "number") sample.rttMs = entry.roundTripTime * 1000;
-    }
-  }
-
-  for (const [track, old] of [
-    [sample.audio, before?.audio],
-    [sample.video, before?.video],
-    [sample.sent.audio, before?.sent.audio],
-    [sample.sent.video, before?.sent.video],
-  ]) {
-    if (!old) continue;
-    track.bps = rate(track.bytes, old.bytes);
-    track.flowing = track.packets > old.packets;
-    if (track === sample.audio || track === sample.video) {
-      const lost = Math.max(track.lost - old.lost, 0);
-      const came = Math.max(track.packets - old.packets, 0);
-      track.loss = lost + came > 0 ? lost / (lost + came) : 0;
-    }
-  }
-  if (sample.video.width === 0 && videoTrack && sample.video.framesDecoded > 0) {
-    const { width = 0, height = 0 } = videoTrack.getSettings();
-    Object.assign(sample.video, { width, height });
-  }
-  if (!sample.video.fps && before && seconds) {
-    sample.video.fps = Math.max(sample.video.framesDecoded - before.video.framesDecoded, 0) / seconds;
-  }
-  sample.up.bytes = sample.sent.audio.bytes + sample.sent.video.bytes;
-  sample.down.bytes = sample.audio.bytes + sample.video.bytes;
-  sample.up.bps = before ? rate(sample.up.bytes, before.up.bytes) : 0;
-  sample.down.bps = before ? rate(sample.down.bytes, before.down.bytes) : 0;
-  return sample;
-}
-
-// ---------------------------------------------------------------- Roost
 
 /**
  * The client. Everything to be shown is in its properties; after any change it sends one "change" event. What is over or
@@ -1118,22 +67,16 @@ export class Roost extends EventTarget {
   morePeople = 0;
   /** The call that goes on or rings, or null. */
   currentCall = null;
-  /** Calls that nobody answered here, the latest first: {room, person, name, video, at, reason}. */
-  missed = [];
   /** The room that this page is in or enters, or null: {room, state: "entering" | "in", topology, since}. */
   entered = null;
-  /** What was said in the room, the oldest first: {at, from, name, text}. */
-  chat = [];
   /** Members (and "self") whose hand is up. */
   hands = new Set();
   local = new LocalMedia();
 
   #signaling;
   #people = new Map();
-  #iceServers = [];
+  #ice = new ICEServers({ ask: () => this.#signaling.request("ice-servers"), isWanted: () => this.state === "signed-in" });
   #iceFilter;
-  #iceTakenAt = 0;
-  #iceTimer = null;
   #icePolicy;
   #url;
   #room = null;
@@ -1141,8 +84,10 @@ export class Roost extends EventTarget {
   /** The name that the page was opened with. */
   #asked = null;
   #early = [];
+  #chat = new Chat();
+  #missed = new MissedCalls();
   #peers = new Map();
-  /** The media of a room on a node (roost-room.js), or null. */
+  /** The media of a room on a node (client/room-media.js), or null. */
   #node = null;
   #RoomMedia = null;
   #backAtTwo = null;
@@ -1159,15 +104,7 @@ export class Roost extends EventTarget {
   #flags = "";
   #sampler = null;
   #meter = null;
-  /** How late the meter comes, in milliseconds, over the last second or two; and when it came. */
-  #lateness = 0;
-  #measuredAt = null;
-
-  /**
-   * This page gets too little of a processor: what it answers comes late, and a node takes that for a slow download. Whoever is
-   * told why a picture is paused should be told this.
-   */
-  isBusy = false;
+  #lateness = new Lateness(METER_MS);
   #ringTimer = null;
   #recoveryTimer = null;
   #changePending = false;
@@ -1195,6 +132,24 @@ export class Roost extends EventTarget {
     const moved = () => this.#restartPaths();
     globalThis.addEventListener?.("online", moved);
     navigator.connection?.addEventListener?.("change", moved);
+  }
+
+  /** What was said in the room, the oldest first: {at, from, name, text}. */
+  get chat() {
+    return this.#chat.lines;
+  }
+
+  /** Calls that nobody answered here, the latest first: {room, person, name, video, at, reason}. */
+  get missed() {
+    return this.#missed.list;
+  }
+
+  /**
+   * This page gets too little of a processor: what it answers comes late, and a node takes that for a slow download. Whoever is
+   * told why a picture is paused should be told this.
+   */
+  get isBusy() {
+    return this.#lateness.isBusy;
   }
 
   /** The other members of the room, each with its media and the state of the way to it. */
@@ -1287,7 +242,7 @@ export class Roost extends EventTarget {
     if (left.entered) {
       this.local.besideCamera = true;
       this.entered = { ...left.entered, state: "entering" };
-      this.chat = left.chat ?? [];
+      this.#chat.clear(left.chat ?? []);
       this.hands = new Set(left.hands ?? []);
     }
     // A call may have grown into a room on a node.
@@ -1398,7 +353,8 @@ export class Roost extends EventTarget {
 
   /** Takes missed calls off the list: that of one room, those of one person, or all. */
   forgetMissed(which = {}) {
-    this.#setMissed(this.missed.filter((each) => Object.keys(which).some((key) => each[key] !== which[key])));
+    this.#missed.forget(which);
+    this.#changed();
   }
 
   // ---- rooms
@@ -1414,7 +370,7 @@ export class Roost extends EventTarget {
     if (this.state !== "signed-in") throw new RoostError("signed-out", "Sign in first.");
     if (this.currentCall || this.entered) throw new RoostError("busy-self", "You are in a call or a room already.");
     this.entered = { room, state: "entering", topology, role, since: Date.now() };
-    this.chat = [];
+    this.#chat.clear();
     this.hands.clear();
     this.#early = [];
     this.local.besideCamera = true;
@@ -1437,13 +393,11 @@ export class Roost extends EventTarget {
     this.#addChat(line);
     this.#request("chat", { text: line.text }).then(
       ({ seq }) => {
-        line.n = seq;
-        // The room was told anew meanwhile, with this line.
-        this.chat = this.chat.filter((each) => each === line || lineKey(each) !== lineKey(line));
+        this.#chat.taken(line, seq);
         this.#changed();
       },
       () => {
-        this.chat = this.chat.map((each) => (each === line ? { ...line, unsent: true } : each));
+        this.#chat.refused(line);
         this.#notice("not-sent");
         this.#changed();
       },
@@ -1524,7 +478,7 @@ export class Roost extends EventTarget {
 
   /** The STUN and TURN servers of this Roost, with credentials: the session's, or what a visitor gets who is not signed in. */
   async iceServers() {
-    if (this.state === "signed-in") return this.#iceFilter(this.#iceServers);
+    if (this.state === "signed-in") return this.#iceFilter(this.#ice.list);
     const url = new URL(this.#url.replace(/^ws/, "http"));
     url.pathname = "/ice-servers";
     let answer;
@@ -1547,67 +501,7 @@ export class Roost extends EventTarget {
 
   /** Live figures: each link, the sums, and how many streams and links there are beside what the topology says. */
   statistics() {
-    const members = this.members;
-    const size = this.#room?.members.size ?? 0;
-    const links = members.map((member) => ({ member: member.member, name: member.name, state: member.state, ...member.statistics }));
-    const measured = links.filter((link) => link.at !== undefined);
-    const sum = (of) => measured.reduce((total, link) => total + of(link), 0);
-    const round = measured.map((link) => link.rttMs).filter((ms) => ms !== null);
-    const flowing = (track) => Boolean(track.flowing);
-    if (this.#node) return this.#nodeStatistics(members, size);
-    return {
-      node: this.#room?.node ?? null,
-      topology: this.#room?.topology ?? null,
-      links,
-      path: measured.some((link) => link.path === "relayed") ? "relayed" : (measured.find((link) => link.path)?.path ?? null),
-      relay: measured.find((link) => link.path === "relayed")?.relay ?? { here: null, there: null },
-      rttMs: round.length > 0 ? Math.max(...round) : null,
-      up: { bps: sum((link) => link.up.bps) },
-      down: { bps: sum((link) => link.down.bps) },
-      counted: {
-        members: size,
-        links: links.filter((link) => link.state === "connected").length,
-        up: measured.filter((link) => flowing(link.sent.audio) || flowing(link.sent.video)).length,
-        down: measured.filter((link) => flowing(link.audio) || flowing(link.video)).length,
-      },
-      // A mesh of n: each sends its stream to n - 1 others over n - 1 links of its own; n² - n streams in the whole room.
-      theory: { links: Math.max(size - 1, 0), up: Math.max(size - 1, 0), down: Math.max(size - 1, 0), streams: size * size - size, roomLinks: (size * size - size) / 2 },
-    };
-  }
-
-  /** Through a node: one link, one stream up (in all its layers), one down for each other member; n² in the whole room. */
-  #nodeStatistics(members, size) {
-    const { link, sent, state, totals, downBps } = this.#node.figures;
-    const links = members.map((member) => ({ member: member.member, name: member.name, state: member.state, rid: member.rid, paused: member.pausedReason, ...member.statistics }));
-    const measured = links.filter((each) => each.audio);
-    const tracks = measured.flatMap((each) => [each.audio, each.video, each.screen, each.screenAudio].filter(Boolean));
-    const flowing = (track) => Boolean(track?.flowing);
-    return {
-      node: this.#room?.node ?? null,
-      topology: this.#room?.topology ?? null,
-      links,
-      path: link?.path ?? null,
-      relay: { here: null, there: null },
-      rttMs: link?.rttMs ?? null,
-      protocol: link?.protocol ?? null,
-      up: { bps: sent.audio.bps + sent.video.bps + sent.screen.bps },
-      down: { bps: tracks.reduce((total, track) => total + track.bps, 0) },
-      sent,
-      totals,
-      nodeLinks: (totals?.links ?? []).flatMap(({ member, upBps, downBps, upLoss, downLoss, rttMs }) => {
-        const there = this.#room?.members.get(member);
-        return there ? [{ member, name: there.name, self: member === this.#self, up: { bps: upBps, loss: upLoss }, down: { bps: downBps, loss: downLoss }, rttMs }] : [];
-      }),
-      estimateBps: downBps,
-      state,
-      counted: {
-        members: size,
-        links: state === "connected" ? 1 : 0,
-        up: flowing(sent.audio) || flowing(sent.video) ? 1 : 0,
-        down: measured.filter((each) => flowing(each.audio) || flowing(each.video)).length,
-      },
-      theory: { links: 1, up: 1, down: Math.max(size - 1, 0), streams: size * size, roomLinks: size, roomUp: size, roomDown: size * (size - 1) },
-    };
+    return this.#node ? nodeFigures(this.#room, this.members, this.#self, this.#node.figures) : straightFigures(this.#room, this.members);
   }
 
   /** What is going on, in a form for tests and support. */
@@ -1628,26 +522,7 @@ export class Roost extends EventTarget {
         down: statistics.counted.down,
         theory: { up: statistics.theory.up, down: statistics.theory.down, room: statistics.theory.streams },
       },
-      members: this.members.map((member) => {
-        const { audio, video } = member.statistics ?? {};
-        return {
-          name: member.name,
-          state: member.state,
-          away: member.away ?? false,
-          media: member.media,
-          audio: { packetsReceived: audio?.packets ?? 0, level: member.level },
-          video: {
-            framesDecoded: video?.framesDecoded ?? 0,
-            width: video?.width ?? 0,
-            height: video?.height ?? 0,
-            packetsLost: video?.lost ?? 0,
-            rid: member.rid,
-            freezeCount: video?.freezeCount ?? 0,
-            paused: member.paused,
-            reason: member.pausedReason,
-          },
-        };
-      }),
+      members: this.members.map(memberReport),
       up: { bps: Math.round(statistics.up.bps) },
       down: { bps: Math.round(statistics.down.bps) },
       rttMs: statistics.rttMs,
@@ -1660,9 +535,8 @@ export class Roost extends EventTarget {
   #sessionStands(answer, resumed) {
     this.name = answer.name;
     this.person = answer.person;
-    this.#takeIce(answer);
-    const kept = parsed(session.get(MISSED_KEY), null);
-    this.missed = kept?.person === this.person ? kept.list : [];
+    this.#ice.take(answer);
+    this.#missed.restore(this.person);
     this.state = "signed-in";
     if (!resumed) this.#sessionIsNew();
     this.#changed();
@@ -1759,20 +633,13 @@ export class Roost extends EventTarget {
   }
 
   #missedWhileBusy({ room, from, video, at }) {
-    if (this.missed.some((each) => each.room === room)) return;
+    if (this.#missed.has(room)) return;
     this.#addMissed({ room, person: from.person, name: from.name, video: Boolean(video), at, reason: "busy" });
     this.#notice("called-while-busy", { name: from.name, person: from.person });
   }
 
   #addMissed(call) {
-    this.#setMissed([call, ...this.missed.filter((each) => each.room !== call.room)].slice(0, MISSED_LIMIT));
-  }
-
-  /** Kept as long as the tab, so that a reload does not lose them. */
-  #setMissed(list) {
-    this.missed = list;
-    if (list.length > 0) session.set(MISSED_KEY, JSON.stringify({ person: this.person, list }));
-    else session.remove(MISSED_KEY);
+    this.#missed.add(call);
     this.#changed();
   }
 
@@ -1782,7 +649,7 @@ export class Roost extends EventTarget {
     const known = this.#room.members;
     this.#takeRoom(state);
     this.#settleRole();
-    if (this.entered) this.#takeChat(state.chat);
+    if (this.entered) this.#chat.takeHistory(state.chat);
     clearTimeout(this.#recoveryTimer);
     if (recovering) {
       // The room came up on another node and its members are on their way back: none of them is gone yet, and media is not touched.
@@ -1979,7 +846,7 @@ export class Roost extends EventTarget {
   }
 
   #enter({ room, self, ...ice }) {
-    this.#takeIce(ice);
+    this.#ice.take(ice);
     this.#self = self;
     this.#takeRoom(room);
     for (const event of this.#early.splice(0)) this.#event(event);
@@ -2063,7 +930,7 @@ export class Roost extends EventTarget {
   }
 
   async #loadRoomMedia() {
-    this.#RoomMedia ??= (await import("./roost-room.js")).RoomMedia;
+    this.#RoomMedia ??= (await import("./client/room-media.js")).RoomMedia;
   }
 
   /** Starts the node's media beside what there is, and ends what is no longer wanted once the other carries. */
@@ -2197,7 +1064,7 @@ export class Roost extends EventTarget {
       const answer = await this.#signaling.request("join", { room: entered.room, media, kind: "room", topology: entered.topology, role: entered.role ?? "speaker" });
       if (this.entered !== entered) return void (this.entered?.room !== entered.room && this.#signaling.request("leave", { room: entered.room }).catch(() => {}));
       entered.state = "in";
-      this.#takeChat(answer.room.chat);
+      this.#chat.takeHistory(answer.room.chat);
       // The others' hands are told by them to who comes; of one's own they know nothing after a new start.
       const isUp = this.hands.has("self");
       this.hands.clear();
@@ -2262,19 +1129,8 @@ export class Roost extends EventTarget {
     this.#request(type, body).catch(() => this.#notice("not-sent"));
   }
 
-  /** What the room remembers of what was said, and beside it what only this page knows: lines on their way, or that were not sent. */
-  #takeChat(list = []) {
-    const known = new Map(this.chat.map((each) => [lineKey(each), each]));
-    const said = list
-      .map((each) => known.get(lineKey(each)) ?? { n: each.n, at: each.at, from: each.from, name: each.name, text: chatText(each.body) })
-      .filter(({ text }) => text !== null);
-    const rest = this.chat.filter((each) => !said.includes(each));
-    const order = ({ n }) => n ?? Number.MAX_SAFE_INTEGER;
-    this.chat = [...said, ...rest].sort((a, b) => order(a) - order(b)).slice(-CHAT_LIMIT);
-  }
-
   #addChat(line) {
-    this.chat = [...this.chat, line].slice(-CHAT_LIMIT);
+    this.#chat.add(line);
     this.#changed();
   }
 
@@ -2299,7 +1155,7 @@ export class Roost extends EventTarget {
   }
 
   #configuration() {
-    return { iceServers: this.#iceFilter(this.#iceServers), iceTransportPolicy: this.#icePolicy, bundlePolicy: "max-bundle" };
+    return { iceServers: this.#iceFilter(this.#ice.list), iceTransportPolicy: this.#icePolicy, bundlePolicy: "max-bundle" };
   }
 
   #restartPaths() {
@@ -2309,39 +1165,10 @@ export class Roost extends EventTarget {
 
   /** Looks for another way, through servers that live now: the one in use may be what broke. */
   async #restartPath(peer) {
-    if (this.connection === "open" && this.#iceTimer && Date.now() - this.#iceTakenAt > ICE_FRESH_MS) {
-      await Promise.race([this.#renewIce(), new Promise((resolve) => setTimeout(resolve, ICE_WAIT_MS))]);
+    if (this.connection === "open" && this.#ice.isStale) {
+      await Promise.race([this.#ice.renew(), new Promise((resolve) => setTimeout(resolve, ICE_WAIT_MS))]);
     }
     peer.restart(this.#configuration());
-  }
-
-  /** Servers, and credentials that last some time: others are asked for at half of it, so that a call never begins with spent ones. */
-  #takeIce({ iceServers, iceSeconds }) {
-    if (!iceServers) return;
-    if (iceSeconds === 0) {
-      // No registry answered: what there is goes on, and is asked for again.
-      this.#renewIceIn(ICE_RETRY_S);
-      if (this.#iceServers.length > 0) return;
-    } else {
-      this.#renewIceIn(iceSeconds / 2);
-    }
-    this.#iceServers = iceServers;
-    this.#iceTakenAt = Date.now();
-  }
-
-  #renewIceIn(seconds) {
-    clearTimeout(this.#iceTimer);
-    // A timer holds 24 days at most; a day is soon enough for what lasts longer.
-    this.#iceTimer = seconds > 0 ? setTimeout(() => this.#renewIce(), Math.min(seconds, 86_400) * 1_000) : null;
-  }
-
-  async #renewIce() {
-    this.#iceTakenAt = Date.now();
-    try {
-      this.#takeIce(await this.#signaling.request("ice-servers"));
-    } catch {
-      if (this.state === "signed-in") this.#renewIceIn(ICE_RETRY_S);
-    }
   }
 
   #peerChanged() {
@@ -2374,7 +1201,7 @@ export class Roost extends EventTarget {
   #measure() {
     this.#node?.measureLevels();
     const now = performance.now();
-    this.#measureLateness(now);
+    if (this.#lateness.note(now)) this.#changed();
     for (const [id, peer] of this.#peers) {
       peer.measureLevel(now);
       const isGone = this.#room.members.get(id)?.away && (this.#leaving.has(id) || peer.isClosedThere);
@@ -2384,17 +1211,6 @@ export class Roost extends EventTarget {
     }
     this.dispatchEvent(new Event("levels"));
     return undefined;
-  }
-
-  /** A hidden page's timers are late by the browser's will. */
-  #measureLateness(now) {
-    const late = this.#measuredAt === null || document.hidden ? 0 : Math.min(Math.max(now - this.#measuredAt - METER_MS, 0), LATEST_MS);
-    this.#measuredAt = now;
-    this.#lateness += (late - this.#lateness) / 10;
-    const isBusy = this.#lateness > (this.isBusy ? BUSY_MS / 3 : BUSY_MS);
-    if (isBusy === this.isBusy) return;
-    this.isBusy = isBusy;
-    this.#changed();
   }
 
   #localChanged() {
@@ -2421,7 +1237,7 @@ export class Roost extends EventTarget {
     this.#leaveRoomState();
     // A ring opens nothing: what is open then is a person looking at oneself.
     if (call.state !== "ringing") this.local.close();
-    if (call.state === "ringing" && MISSED_REASONS.includes(reason)) {
+    if (call.state === "ringing" && isMissed(reason)) {
       this.#addMissed({ room: call.room, ...call.peer, video: call.video, at: call.since, reason });
     }
     const seconds = call.connectedAt ? Math.round((Date.now() - call.connectedAt) / 1000) : null;
@@ -2445,9 +1261,8 @@ export class Roost extends EventTarget {
     this.#closedSince.clear();
     clearInterval(this.#sampler);
     clearInterval(this.#meter);
-    this.#sampler = this.#meter = this.#measuredAt = null;
-    this.#lateness = 0;
-    this.isBusy = false;
+    this.#sampler = this.#meter = null;
+    this.#lateness.reset();
   }
 
   #leaveRoomState() {
@@ -2463,7 +1278,7 @@ export class Roost extends EventTarget {
     if (this.entered) this.#leaveRoom("session-lost", { leave: false });
     this.state = "signed-out";
     this.person = null;
-    this.#renewIceIn(0);
+    this.#ice.stop();
     this.#setPeople([]);
     if (problem) this.#notice("signed-out", { code: problem.code, message: problem.message, suggestion: problem.suggestion });
     this.#changed();
@@ -2497,8 +1312,7 @@ export class Roost extends EventTarget {
         morePeople: this.morePeople,
         call: this.currentCall,
         entered: this.entered,
-        // What had no answer yet cannot get one any more.
-        chat: this.chat.map((each) => (each.n === undefined ? { ...each, unsent: true } : each)),
+        chat: this.#chat.snapshot,
         hands: [...this.hands],
         self: this.#self,
         media: this.local.flags,
@@ -2522,15 +1336,6 @@ export class Roost extends EventTarget {
   }
 }
 
-/** Two lives of a room may give one number to two lines, of different members. One without a number is not said yet. */
-const lineKey = ({ n, from }) => (n === undefined ? null : `${n} ${from}`);
-
-/** A chat line as any client may have sent it; null if it says nothing. */
-function chatText(body) {
-  const text = typeof body === "string" ? body : body?.text;
-  return typeof text === "string" && text.trim() !== "" ? text.slice(0, 4_000) : null;
-}
-
 /** One emoji, with its shades and joints, or a flag: a reaction is drawn over a picture, where nobody is to write. */
 const EMOJI = /^(\p{RI}{2}|\p{Extended_Pictographic}[\u{1f3fb}-\u{1f3ff}\u200d\ufe0f\p{Extended_Pictographic}]*)$/u;
 const EMOJI_LIMIT = 24;
@@ -2540,16 +1345,6 @@ function endWord(reason, call) {
   if (reason === "not-answered") return "no-answer";
   if (call?.state === "calling" || call?.state === "ringing") return "ended";
   return reason === "hung-up" || reason === "empty" ? "hung-up" : "ended";
-}
-
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/i;
-
-/** A server's loopback addresses are for pages on that same machine; to others they are only something to wait for. */
-function reachableFrom(url, servers) {
-  if (LOOPBACK.test(new URL(url).hostname)) return servers;
-  return servers
-    .map((server) => ({ ...server, urls: [server.urls].flat().filter((each) => !LOOPBACK.test(each.replace(/^\w+:|(:\d+)?(\?.*)?$/g, ""))) }))
-    .filter(({ urls }) => urls.length > 0);
 }
 
 function defaultURL() {

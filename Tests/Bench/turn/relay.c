@@ -5,7 +5,7 @@
 //   relay PORT          recvmmsg and sendmmsg
 //   relay PORT gso      also UDP_GRO on what comes and UDP_SEGMENT on runs of equal size that go
 //
-// A client makes a flow by a datagram "FLOW", its channel and its peer's port (two bytes each); the answer is "FLOW" and the
+// A client makes a flow by a datagram "FLOW", its channel and its peer's port at 127.0.0.2 (two bytes each); the answer is "FLOW" and the
 // relay's port.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -156,6 +156,7 @@ static void make_flow(int epoll, const struct sockaddr_in *client, const uint8_t
     flow->fd = udp(0);
     flow->client = *client;
     flow->peer = *client;
+    flow->peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     memcpy(flow->prefix, message + 4, 2);
     memcpy(&flow->peer.sin_port, message + 6, 2);
     by_fd[flow->fd] = flow;

@@ -10,19 +10,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct sockaddr_in loopback(uint16_t port) {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static struct sockaddr_in endpoint(uint32_t address, uint16_t port) {
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
 }
 
-int turn_load_udp(void) {
+int turn_load_udp(uint32_t at) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     // A server's burst must not be lost here: loss is to mean the server's.
     int size = 4 << 20;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    struct sockaddr_in address = loopback(0);
+    struct sockaddr_in address = endpoint(at, 0);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         close(fd);
         return -1;
@@ -31,7 +30,7 @@ int turn_load_udp(void) {
 }
 
 int turn_load_connect(int fd, uint16_t port) {
-    struct sockaddr_in address = loopback(port);
+    struct sockaddr_in address = endpoint(INADDR_LOOPBACK, port);
     return connect(fd, (struct sockaddr *)&address, sizeof address);
 }
 

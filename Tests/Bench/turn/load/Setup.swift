@@ -34,7 +34,7 @@ enum Way: String {
             guard unsafe stream != nil else { throw .failed("no \(over) with port \(port)") }
         } else {
             unsafe stream = nil
-            socket = turn_load_udp()
+            socket = turn_load_udp(clientAddress)
             guard socket >= 0, turn_load_connect(socket, port) == 0 else { throw .system("socket", errno) }
         }
     }
@@ -133,15 +133,20 @@ enum Way: String {
     }
 }
 
+/// Where clients and servers are.
+let clientAddress: UInt32 = 0x7f00_0001
+/// Peers have another address, as peers do: for one at a relay's own address a server looks up each time who that is.
+let peerAddress: UInt32 = 0x7f00_0002
+
 /// A peer's socket, and where it is.
 struct Peer {
     let socket: Int32
     let endpoint: Endpoint
 
     init() throws(LoadError) {
-        socket = turn_load_udp()
+        socket = turn_load_udp(peerAddress)
         guard socket >= 0 else { throw .system("socket", errno) }
-        endpoint = Endpoint(address: IPAddress(v4: 0x7f00_0001), port: turn_load_port(socket))
+        endpoint = Endpoint(address: IPAddress(v4: peerAddress), port: turn_load_port(socket))
     }
 
     func connect(to relay: Endpoint) throws(LoadError) {
@@ -152,7 +157,7 @@ struct Peer {
 /// A flow through the bare relay, by its "FLOW" datagram.
 func bareFlow(port: UInt16, position: Int) throws(LoadError) -> turn_flow {
     let peer = try Peer()
-    let client = turn_load_udp()
+    let client = turn_load_udp(clientAddress)
     guard client >= 0, turn_load_connect(client, port) == 0 else { throw .system("socket", errno) }
     let channel = ChannelNumber(position: position).rawValue
     var request = Array("FLOW".utf8)

@@ -34,7 +34,7 @@ func run() throws(LoadError) {
     clients += try atOnce(idleCount) { (position) throws(LoadError) in
         let client = try LoadClient(port: port, over: .udp, credentials: credentials)
         _ = try client.allocate()
-        _ = try client.bind(Endpoint(address: IPAddress(v4: 0x7f00_0001), port: UInt16(1 + position % 60_000)))
+        _ = try client.bind(Endpoint(address: IPAddress(v4: peerAddress), port: UInt16(1 + position % 60_000)))
         return client
     }
     if kind == "bare" {

@@ -63,8 +63,8 @@ int turn_load_run(const struct turn_load *load, struct turn_load_result *result)
 /// CPU time of all threads of a process, in nanoseconds.
 uint64_t turn_load_cpu(int pid);
 
-/// A UDP socket at 127.0.0.1 with large buffers; -1 with errno set.
-int turn_load_udp(void);
+/// A UDP socket at an IPv4 address (in host order) with large buffers; -1 with errno set.
+int turn_load_udp(uint32_t address);
 /// Connects a socket to a port of 127.0.0.1.
 int turn_load_connect(int fd, uint16_t port);
 /// The port that a socket is bound to.

@@ -5,6 +5,8 @@
  * in a `map` what each carries, so members come and go without a new offer. roost.js loads this when a room is entered.
  */
 
+import { RoomStatistics } from "./room-statistics.js";
+
 /** Sections of the first offer that only receive. More slots for pictures are offered when the node asks; of sound it takes no more. */
 const FIRST_SLOTS = { audio: 8, video: 4 };
 const MOST_SLOTS = 49;
@@ -39,8 +41,6 @@ const FAILURES_TOLD = 3;
 const STUCK_MS = 30_000;
 /** A level is kept so long, so that pauses between words don't read as silence. */
 const LEVEL_KEPT_MS = 1_500;
-
-const emptyTrack = () => ({ codec: null, packets: 0, lost: 0, bytes: 0, loss: 0, bps: 0, flowing: false });
 
 export class RoomMedia {
   /** "connecting" | "connected" | "reconnecting" | "failed" */
@@ -81,10 +81,7 @@ export class RoomMedia {
   #viewSent = null;
   #viewTimer = null;
   #published = "";
-  #before = new Map();
-  #link = null;
-  #sent = { audio: emptyTrack(), video: emptyTrack(), screen: emptyTrack() };
-  #sampledAt = 0;
+  #statistics = new RoomStatistics(CAMERA_LAYERS.map(({ rid }) => rid));
 
   constructor({ room, media, configuration, request, hooks }) {
     this.#room = room;
@@ -182,11 +179,11 @@ export class RoomMedia {
   }
 
   get figures() {
-    return { link: this.#link, sent: this.#sent, state: this.state, downBps: this.downBps, totals: this.totals };
+    return { link: this.#statistics.link, sent: this.#statistics.sent, state: this.state, downBps: this.downBps, totals: this.totals };
   }
 
   get age() {
-    return performance.now() - this.#sampledAt;
+    return this.#statistics.age;
   }
 
   // ---- what the page wants
@@ -262,7 +259,7 @@ export class RoomMedia {
     this.#published = "";
     this.#viewSent = null;
     this.#slots.clear();
-    this.#before.clear();
+    this.#statistics.reset();
     this.#paused.clear();
     this.#layers.clear();
     const { audio, video, screen, screenAudio } = this.#media;
@@ -497,7 +494,7 @@ export class RoomMedia {
       const receiver = tracks.get(mid);
       if (!receiver) continue;
       // Another member's frames are not this one's: figures start anew when a slot changes hands.
-      if (this.#slots.get(mid)?.key !== `${member}/${source}`) this.#before.delete(mid);
+      if (this.#slots.get(mid)?.key !== `${member}/${source}`) this.#statistics.forget(mid);
       next.set(mid, { key: `${member}/${source}`, member, source });
       const there = wanted.get(member) ?? { main: [], screen: [] };
       wanted.set(member, there);
@@ -540,109 +537,12 @@ export class RoomMedia {
   async takeSample() {
     const pc = this.#pc;
     if (!pc || this.#closed) return;
-    const all = new Map();
-    (await pc.getStats()).forEach((entry) => all.set(entry.id, entry));
+    const report = await pc.getStats();
     if (pc !== this.#pc) return;
-    const now = performance.now();
-    const seconds = Math.max((now - this.#sampledAt) / 1_000, 0.05);
-    this.#sampledAt = now;
-    const samples = new Map();
-    const sent = { audio: emptyTrack(), video: { ...emptyTrack(), layers: [] }, screen: { ...emptyTrack(), layers: [] } };
-    const mids = new Map(pc.getTransceivers().flatMap((each) => [[each.receiver.track.id, each.mid], [each.sender.track?.id, each.mid]]));
-    const midOf = (entry) => entry.mid ?? mids.get(entry.trackIdentifier) ?? mids.get(all.get(entry.mediaSourceId)?.trackIdentifier);
-    const codecOf = (entry) => all.get(entry.codecId)?.mimeType?.split("/")[1] ?? null;
-    for (const entry of all.values()) {
-      if (entry.type === "inbound-rtp") this.#readReceived(entry, midOf(entry), codecOf(entry), samples, seconds);
-      else if (entry.type === "outbound-rtp") this.#readSent(entry, midOf(entry), codecOf(entry), sent, seconds);
-      else if (entry.type === "remote-inbound-rtp") {
-        const track = (entry.kind ?? entry.mediaType) === "audio" ? sent.audio : sent.video;
-        track.loss = Math.max(track.loss, entry.fractionLost ?? 0);
-      }
-    }
+    const samples = this.#statistics.read(report, pc.getTransceivers(), this.#slots, this.#senders);
     for (const [id, there] of this.#members) there.sample = samples.get(id) ?? null;
-    const size = ({ rid }) => CAMERA_LAYERS.findIndex((layer) => layer.rid === rid);
-    sent.video.layers.sort((a, b) => size(a) - size(b));
-    this.#sent = sent;
-    this.#link = this.#readLink(all);
-  }
-
-  #readReceived(entry, mid, codec, samples, seconds) {
-    const slot = this.#slots.get(mid);
-    if (!slot) return;
-    const sample = samples.get(slot.member) ?? newSample();
-    samples.set(slot.member, sample);
-    const now = {
-      packets: entry.packetsReceived ?? 0,
-      lost: Math.max(entry.packetsLost ?? 0, 0),
-      bytes: (entry.bytesReceived ?? 0) + (entry.headerBytesReceived ?? 0),
-      frames: entry.framesDecoded ?? 0,
-      freezes: entry.freezeCount ?? 0,
-    };
-    const kept = this.#before.get(mid) ?? { first: now, last: now };
-    this.#before.set(mid, { first: kept.first, last: now });
-    const { first, last } = kept;
-    const track = sample[{ microphone: "audio", camera: "video", screen: "screen", "screen-audio": "screenAudio" }[slot.source]];
-    if (!track) return;
-    const came = now.packets - last.packets;
-    const lost = Math.max(now.lost - last.lost, 0);
-    Object.assign(track, {
-      codec,
-      packets: now.packets - first.packets,
-      lost: Math.max(now.lost - first.lost, 0),
-      bytes: now.bytes - first.bytes,
-      bps: ((now.bytes - last.bytes) * 8) / seconds,
-      loss: came + lost > 0 ? lost / (came + lost) : 0,
-      flowing: came > 0,
-      jitterMs: (entry.jitter ?? 0) * 1_000,
-    });
-    if (entry.kind === "video") {
-      Object.assign(track, {
-        framesDecoded: now.frames - first.frames,
-        width: entry.frameWidth ?? 0,
-        height: entry.frameHeight ?? 0,
-        fps: entry.framesPerSecond ?? Math.round((now.frames - last.frames) / seconds),
-        freezeCount: now.freezes - first.freezes,
-      });
-    }
-  }
-
-  #readSent(entry, mid, codec, sent, seconds) {
-    const isScreen = mid === this.#senders.screen?.mid || mid === this.#senders["screen-audio"]?.mid;
-    const track = isScreen ? sent.screen : entry.kind === "audio" ? sent.audio : sent.video;
-    const bytes = (entry.bytesSent ?? 0) + (entry.headerBytesSent ?? 0);
-    const last = this.#before.get(`sent ${entry.ssrc}`) ?? { bytes, packets: entry.packetsSent ?? 0 };
-    this.#before.set(`sent ${entry.ssrc}`, { bytes, packets: entry.packetsSent ?? 0 });
-    const bps = Math.max(((bytes - last.bytes) * 8) / seconds, 0);
-    track.codec = codec ?? track.codec;
-    track.packets += entry.packetsSent ?? 0;
-    track.bytes += bytes;
-    track.bps += bps;
-    track.flowing ||= (entry.packetsSent ?? 0) > last.packets;
-    track.layers?.push({ rid: entry.rid ?? null, width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0, bps, active: entry.active ?? bps > 0 });
-  }
-
-  #readLink(all) {
-    let pair = null;
-    for (const entry of all.values()) {
-      if (entry.type === "transport" && entry.selectedCandidatePairId) pair = all.get(entry.selectedCandidatePairId) ?? pair;
-      else if (entry.type === "candidate-pair" && entry.selected) pair ??= entry;
-    }
-    if (!pair) return null;
-    const near = all.get(pair.localCandidateId);
-    return {
-      rttMs: typeof pair.currentRoundTripTime === "number" ? pair.currentRoundTripTime * 1_000 : null,
-      path: near?.candidateType === "relay" ? "relayed" : "direct",
-      protocol: near?.relayProtocol ?? near?.protocol ?? null,
-    };
   }
 }
-
-const newSample = () => ({
-  audio: { ...emptyTrack(), jitterMs: 0 },
-  video: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
-  screen: { ...emptyTrack(), framesDecoded: 0, width: 0, height: 0, fps: 0, freezeCount: 0 },
-  screenAudio: emptyTrack(),
-});
 
 /** How much smaller than the camera's the layer at this place is: the last one that is encoded has the whole picture. */
 function scaleOf(track, at) {
