@@ -129,7 +129,8 @@ let package = Package(
         + service(
             "sfu-node", "SFUNode",
             [
-                "MediaInterface", "SFUMedia", "Time", "Addresses", "Bus", "Messages", "ServiceKit", "Attachment",
+                "CProcess", "MediaInterface", "SFUMedia", "Time", "Addresses", "Bus", "Messages", "ServiceKit",
+                "Attachment",
                 logging,
                 lifecycle,
             ], exclude: ["Media", "MediaInterface"])

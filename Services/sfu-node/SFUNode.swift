@@ -55,7 +55,7 @@ public enum SFUNode {
             })
         return [
             RoomsPart(host: host), MediaLoopsPart(media: media), MediaPart(host: host, media: media),
-            BusPart(server: server),
+            BusPart(server: server), FreedMemoryPart(host: host),
             AttachmentPart(attachment: attachment),
             ReleasePart(host: host, attachment: attachment, node: context.id, logger: context.logger),
             DrainPart(host: host, attachment: attachment),

@@ -157,7 +157,7 @@ extension MediaLane {
             return lose(index, "no keys")
         }
         rooms[connections[index].room].needsMapping = true
-        nextTick = now
+        tickNow(now)
     }
 
     // MARK: RTP
@@ -234,6 +234,7 @@ extension MediaLane {
         if tracks[track].isVideo {
             if header.payloadType != tracks[track].payloadType { changeCodec(track, header.payloadType) }
             arrival = tracks[track].losses?.receive(header.sequenceNumber, now: now) ?? .newest
+            if tracks[track].losses?.nextDeadline != nil { tickOnTime() }
             _ = tracks[track].ring?.store(packet.bytes, sequenceNumber: header.sequenceNumber)
         } else if let level = places.audioLevel(in: packet.bytes) {
             let index = tracks[track].connection

@@ -55,7 +55,10 @@ actor MediaWorker: PacketWorker {
 
     var nextDeadline: Instant? { lane.nextDeadline }
 
-    func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) { lane.receive(&batch, &out, now) }
+    func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
+        lane.receive(&batch, &out, now)
+        timeout(out: &out, now: now)
+    }
 
     func opened(stream: StreamID, _ opening: StreamOpening, out: inout LoopIO, now: Instant) {
         while streams.count <= stream.index { streams.append(nil) }

@@ -957,6 +957,7 @@ export class Roost extends EventTarget {
         this.#peers.delete(id);
         this.#changed();
       }
+      if (this.#peers.size === 0) this.#node.becomeOnly();
     } else if (this.#node && !this.#backAtTwo && !this.#isGoingBack) {
       this.#backAtTwo = setTimeout(() => this.#leaveNode(), this.#room.topology === "auto" ? BACK_AT_TWO_MS : 0);
     }
@@ -992,6 +993,7 @@ export class Roost extends EventTarget {
       room: this.#room.room,
       media: this.local,
       configuration: this.#configuration(),
+      isBeside: this.#peers.size > 0,
       request: (type, fields) => this.#signaling.request(type, fields),
       hooks: {
         changed: () => {

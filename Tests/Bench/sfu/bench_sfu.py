@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from janus import JanusRoom, missing, own_address
 from load_client import ROOT, WORK, CORES, Load, Node, Room, Yardstick, cpu_ns
-from rows_rest import ROWS as REST
+from rows_rest import ROWS as REST, is_whole
 from sfu_report import Line
 from waiting import wait_until
 
@@ -50,12 +50,6 @@ VIDEO = Traffic("video", 30, 5, 1100, receivers=9)
 SOUND = Traffic("sound", 50, 1, 100, receivers=8)
 
 
-def is_whole(seen: dict, traffic: Traffic) -> bool:
-    """Whether each packet arrived that should, but for those under way at the marks."""
-    wanted = seen["sent"] * traffic.receivers
-    return seen["seconds"] > 1 and wanted > 0 and not seen["gaps"] and not seen["wrong"] and abs(seen["received"] - wanted) <= 0.005 * wanted
-
-
 def run(contestant: Room | Yardstick | JanusRoom, pid: int, traffic: Traffic) -> tuple[float | None, dict, str | None]:
     """CPU in microseconds a forwarded packet, what the load client saw, and why it does not count."""
     load = contestant.load
@@ -65,7 +59,7 @@ def run(contestant: Room | Yardstick | JanusRoom, pid: int, traffic: Traffic) ->
         wait_until(lambda: load.status()["flows"] == flows, f"{flows} streams arrive", 60, every=0.25, seen=load.status)
         # While estimates of downlinks still climb, pictures pause and come back.
         load.mark()
-        wait_until(lambda: is_whole(load.mark(), traffic), "all packets arrive for two seconds", 60, every=2)
+        wait_until(lambda: is_whole(load.mark(), traffic.receivers), "all packets arrive for two seconds", 60, every=2)
         load.mark()
         before = cpu_ns(pid)
         time.sleep(SECONDS)

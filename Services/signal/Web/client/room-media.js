@@ -17,6 +17,8 @@ const CAMERA_LAYERS = [
   // Nobody may have a tile for it: it begins when the node asks, so that a small computer encodes no more than is seen.
   { rid: "h", maxBitrate: 1_800_000, active: false },
 ];
+/** What is sent before the node says what it wants. */
+const FIRST_LAYERS = CAMERA_LAYERS.filter(({ active = true }) => active).map(({ rid }) => rid);
 /** Of a small picture Chromium encodes fewer sizes, the first of the list, whatever is asked for (libwebrtc's table of simulcast formats). */
 const SIZES_OF = [
   { pixels: 960 * 540, sizes: 3 },
@@ -68,6 +70,9 @@ export class RoomMedia {
   #timers = {};
   #senders = {};
   #wantedSlots = FIRST_SLOTS.video;
+  #isBeside;
+  /** The camera's layers that the node asked for last: {mid, active}, or null. */
+  #wantedLayers = null;
   /** Of the newest map, or null: the node knows nothing of this connection yet, so what it says is of the one before. */
   #mapVersion = null;
   #slots = new Map();
@@ -83,8 +88,13 @@ export class RoomMedia {
   #published = "";
   #statistics = new RoomStatistics(CAMERA_LAYERS.map(({ rid }) => rid));
 
-  constructor({ room, media, configuration, request, hooks }) {
+  /**
+   * `isBeside`: media goes straight as well for now, so of the camera only the smallest picture is sent: two encoders at full size
+   * make a small computer's pictures stand.
+   */
+  constructor({ room, media, configuration, request, hooks, isBeside = false }) {
     this.#room = room;
+    this.#isBeside = isBeside;
     this.#media = media;
     this.#configuration = configuration;
     this.#request = (type, fields) => request(type, { room, ...fields });
@@ -118,7 +128,8 @@ export class RoomMedia {
         this.downBps = message.downBps ?? null;
         break;
       case "layers":
-        this.#activate(message.mid, message.active ?? []);
+        this.#wantedLayers = { mid: message.mid, active: message.active ?? [] };
+        this.#activate();
         return;
       case "muted-by":
         // The node waits for the word "muted" after the host's, also from who was muted already.
@@ -218,6 +229,13 @@ export class RoomMedia {
     this.#publish();
   }
 
+  /** Nothing goes straight any more: what the node wants is sent. */
+  becomeOnly() {
+    if (!this.#isBeside) return;
+    this.#isBeside = false;
+    this.#activate();
+  }
+
   /** The network changed: look for another way under new credentials. */
   restart(configuration) {
     this.#configuration = configuration;
@@ -262,6 +280,7 @@ export class RoomMedia {
     this.#statistics.reset();
     this.#paused.clear();
     this.#layers.clear();
+    this.#wantedLayers = null;
     const { audio, video, screen, screenAudio } = this.#media;
     this.#senders = {
       microphone: pc.addTransceiver(audio.track ?? "audio", { direction: "sendonly" }),
@@ -296,7 +315,7 @@ export class RoomMedia {
 
   #addCamera(pc, track) {
     try {
-      return pc.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: CAMERA_LAYERS.map((layer, at) => ({ ...layer, scaleResolutionDownBy: scaleOf(track, at) })) });
+      return pc.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: CAMERA_LAYERS.map((layer, at) => ({ ...layer, ...(this.#isBeside && at > 0 ? { active: false } : {}), scaleResolutionDownBy: scaleOf(track, at) })) });
     } catch {
       // A browser without simulcast sends one picture of all sizes.
       return pc.addTransceiver(track ?? "video", { direction: "sendonly" });
@@ -463,13 +482,14 @@ export class RoomMedia {
     await sender.setParameters(parameters);
   }
 
-  async #activate(mid, active) {
+  async #activate() {
+    const { mid, active } = this.#wantedLayers ?? { mid: this.#senders.camera?.mid, active: FIRST_LAYERS };
     const sender = this.#pc?.getTransceivers().find((each) => each.mid === mid)?.sender;
     if (!sender) return;
     try {
       const parameters = sender.getParameters();
       if (!(parameters.encodings?.length > 1)) return;
-      for (const encoding of parameters.encodings) encoding.active = active.includes(encoding.rid);
+      for (const encoding of parameters.encodings) encoding.active = this.#isBeside ? encoding.rid === CAMERA_LAYERS[0].rid : active.includes(encoding.rid);
       await sender.setParameters(parameters);
     } catch (error) {
       this.#hooks.problem(error);

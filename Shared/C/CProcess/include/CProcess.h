@@ -10,3 +10,6 @@
 ///
 /// Returns the child's id, or the negated error number of what failed (fork, or exec of `path`).
 pid_t roost_spawn(const char *path, char *const argv[], char *const envp[], int output);
+
+/// Gives free memory of the allocator back to the system, also from between what is in use. Takes some milliseconds.
+void roost_release_freed_memory(void);

@@ -1,0 +1,42 @@
+internal import CProcess
+import ServiceLifecycle
+
+/// Gives back to the system what members held who are gone: left to itself, the allocator keeps the pages of the fullest hour.
+struct FreedMemoryPart: Service {
+    private static let every = Duration.seconds(5)
+
+    let host: RoomHost
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var watch = FreedMemoryWatch()
+            while (try? await Task.sleep(for: Self.every)) != nil {
+                let figures = host.figures
+                // Looks at each of the allocator's arenas; media, which allocates nothing for a packet, does not wait for it.
+                if watch.isWorthwhile(members: figures.members, events: figures.events) { roost_release_freed_memory() }
+            }
+        }
+    }
+}
+
+/// Decides when it is worth it: rooms have come to rest, or most members left.
+package struct FreedMemoryWatch {
+    private var most = 0
+    private var lastEvents: UInt64 = 0
+    private var releasedAt: UInt64 = 0
+
+    /// One that has seen nothing.
+    package init() {}
+
+    /// Of rooms now: `members` at this moment, `events` since the start. Call every few seconds.
+    package mutating func isWorthwhile(members: Int, events: UInt64) -> Bool {
+        most = max(most, members)
+        let haveMostLeft = most >= 10 && members * 2 <= most
+        let haveComeToRest = events == lastEvents && events != releasedAt
+        lastEvents = events
+        guard haveMostLeft || haveComeToRest else { return false }
+        most = members
+        releasedAt = events
+        return true
+    }
+}
