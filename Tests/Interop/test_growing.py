@@ -77,6 +77,14 @@ def test_a_call_of_two_grows_to_three_and_shrinks_again(person):
         wait_until(lambda tab=tab: connections(tab) == 1, f"{tab.name}'s media goes to the node alone", 60.0, seen=tab.describe)
     goes_on(ann, bob_id)
     goes_on(bob, ann_id)
+    for tab in (ann, bob):
+        # While the straight way stood, only the smallest picture went beside it.
+        wait_until(
+            lambda tab=tab: any(each["rid"] != "l" and each["bps"] > 0 for each in tab.run("return roost.statistics().sent.video.layers")),
+            f"{tab.name} sends a larger picture to the node",
+            30.0,
+            seen=tab.describe,
+        )
 
     bob.click("Share screen")
     ann.sees(f"{bob.name} shares a screen")
