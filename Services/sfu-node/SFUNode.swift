@@ -12,7 +12,7 @@ import Time
 /// The sfu-node: rooms, served on the bus, known to a registry.
 public enum SFUNode {
     /// What it says of itself to the registry.
-    static let version = "0.1"
+    static let version = RoostVersion.text
 
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {

@@ -13,7 +13,7 @@ import Time
 /// The turn server: STUN and TURN over UDP, TCP and TLS; known to a registry, which hands it out to clients.
 public enum Turn {
     /// What it says of itself to the registry.
-    static let version = "0.1"
+    static let version = RoostVersion.text
 
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {

@@ -6,6 +6,7 @@ enum KeyTable {
             "Each key may also stand in the environment (ROOST_KEY) or in the JSON file; flags win, then the environment.\n\n"
         out += "  --config FILE\n      JSON file with keys as below. Also ROOST_CONFIG.\n"
         out += "  --check\n      Validate the configuration and exit.\n"
+        out += "  --version\n      Say which Roost this is and exit.\n"
         for key in own + CommonKeys.all {
             let fallback = key.shownDefault.map { $0.isEmpty ? "" : " Default: \($0)." } ?? " Required."
             out += "  --\(key.name) \(key.placeholder)\n      \(key.help)\(fallback)\n"

@@ -2,7 +2,7 @@ import Foundation
 
 /// What a service's command line asks for.
 package enum ServiceCommandLine: Sendable {
-    /// Print a text and end: `--help`, `--check`, `--describe-keys`.
+    /// Print a text and end: `--help`, `--version`, `--check`, `--describe-keys`.
     case print(String)
     /// Run with these values.
     case run(ServiceConfiguration)
@@ -20,6 +20,9 @@ package enum ServiceCommandLine: Sendable {
             return
         }
         switch arguments {
+        case ["--version"]:
+            self = .print("\(kind) \(RoostVersion.text)\n")
+            return
         case ["--describe-keys"]:
             self = .print(KeyTable.markdown(title: kind, summary: summary, keys: keys))
             return

@@ -74,14 +74,23 @@ def test_a_wrong_password_is_told_from_a_server_that_is_away(page, kind):
     assert {reason(tab, url) for url in relays} == {"credentials"}
     tab.sees("User name or password refused")
     assert "401" in {row["Code"] for row in cells(tab, "errors")}
+    for row in cells(tab, "errors"):
+        assert float(row["Time"].removesuffix(" s")) >= 0 and row["Text"] and row["Server"].startswith("turn"), row
+        assert {"Address", "Port"} <= set(row), row
     assert not [row for row in cells(tab, "candidates") if row["Type"] == "relay"]
+
+
+def has_rows_before_its_verdict(tab) -> None:
+    wait_until(lambda: cells(tab, "candidates"), "what was found is shown", seen=tab.describe)
+    tab.offers("Stop")
+    assert tab.run("return document.getElementById('verdict').hidden"), tab.describe()
 
 
 def test_this_roosts_turn_server_being_off_is_told(page, cluster):
     tabs = [page(kind) for kind in KINDS]
     pid = cluster.kill("turn-1", signal.SIGSTOP)
     try:
-        told = gather_at_once(tabs)
+        told = gather_at_once(tabs, has_rows_before_its_verdict)
     finally:
         os.kill(pid, signal.SIGCONT)
     for tab, codes in zip(tabs, told):

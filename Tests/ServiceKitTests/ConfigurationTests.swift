@@ -141,6 +141,16 @@ func `a file that is not one object is refused`(text: String) {
     }
 }
 
+@Test func `a program says which Roost it is`() throws {
+    let line = try ServiceCommandLine(
+        kind: "turn", summary: "", keys: Keys.all, arguments: ["--version"], environment: [:])
+    guard case .print(let text) = line else {
+        Issue.record("--version must only print")
+        return
+    }
+    #expect(text == "turn \(RoostVersion.text)\n")
+}
+
 @Test func `help and table name every key`() throws {
     for arguments in [["--help"], ["--describe-keys"]] {
         let line = try ServiceCommandLine(

@@ -41,11 +41,13 @@ def gather(tab) -> list[str]:
     return gather_at_once([tab])[0]
 
 
-def gather_at_once(tabs: list) -> list[list[str]]:
-    """The same on several pages: what never answers is waited for by all of them together."""
+def gather_at_once(tabs: list, meanwhile=lambda tab: None) -> list[list[str]]:
+    """The same on several pages: what never answers is waited for by all of them together. `meanwhile` looks at each before it has ended."""
     for tab in tabs:
         tab.run("document.querySelector('[data-testid=gather]').scrollIntoView({block: 'center'}); return true")
         tab.click("Gather")
+    for tab in tabs:
+        meanwhile(tab)
     for tab in tabs:
         tab.offers("Gather again", timeout=40)
     return [

@@ -6,6 +6,7 @@ import ServiceKit
 struct Roost: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "roost", abstract: "Runs and looks after a Roost video-calling cluster.",
+        version: RoostVersion.text,
         subcommands: [Up.self, Status.self, Nodes.self, Drain.self, Ready.self, Doctor.self])
 }
 

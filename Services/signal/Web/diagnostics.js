@@ -79,7 +79,8 @@ async function run() {
       },
       onError: (error) => {
         show(byId("no-errors"), false);
-        addRow(byId("errors"), ERROR_COLUMNS, texts.errorColumns, error);
+        // Firefox gives a code alone.
+        addRow(byId("errors"), ERROR_COLUMNS, texts.errorColumns, { ...error, text: error.text || (texts.errorTexts[error.code] ?? "") });
       },
       onServer: (result) => list.setState(result),
       onComplete: ({ state, ms }) => setText(byId("gathering"), texts.end[state](count, seconds(ms))),

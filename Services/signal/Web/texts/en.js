@@ -369,6 +369,17 @@ export default {
       relayProtocol: "Relay protocol",
     },
     errorColumns: { time: "Time", code: "Code", text: "Text", url: "Server", address: "Address", port: "Port" },
+    errorTexts: {
+      401: "User name or password refused.",
+      403: "Forbidden by the server.",
+      437: "The server knows nothing of this allocation.",
+      438: "The server's nonce was too old.",
+      441: "Another user's allocation.",
+      442: "The server does not relay by this transport.",
+      486: "This user has as many allocations as allowed.",
+      508: "The server has no relay port left.",
+      701: "The server does not answer.",
+    },
     priorityHint: "type | local | component",
     hidden: "address hidden by the browser",
     types: {
