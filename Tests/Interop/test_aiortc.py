@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rooms import enter, tiles
 from waiting import wait_until
 
 aiortc = pytest.importorskip("aiortc")
@@ -24,7 +25,7 @@ def member(cluster):
     made = []
 
     def join(name: str, room: str, number: int, **codecs: object):
-        made.append(Member(cluster.url(), f"{name} {secrets.token_hex(2)}", room, COLOURS[number], TONES[number], **codecs))
+        made.append(Member(cluster.url(), f"{name} {secrets.token_hex(2)}", room, COLOURS[number % 3], TONES[number % 3], **codecs))
         return made[-1]
 
     try:
@@ -77,6 +78,49 @@ def test_who_has_only_ipv6_meets_who_has_only_ipv4(member):
     wait_until(lambda: bob.shows(ann) and bob.hears(ann), "who comes over IPv6 is seen and heard", 30, seen=seen)
     named = [line.split()[4] for line in ann.answer.splitlines() if line.startswith("a=candidate:")]
     assert set(own_addresses()) <= set(named)
+
+
+# Tiles and the page's own picture: whether each is whole on the page, and none lies over another.
+GRID = """
+  const boxes = [...document.querySelectorAll("[data-testid=tile]:not([hidden]), [data-testid=tile-self]:not([hidden])")].map((e) => e.getBoundingClientRect());
+  const whole = boxes.every((b) => b.width > 40 && b.height > 40 && b.left >= 0 && b.top >= 0 && b.right <= innerWidth && b.bottom <= innerHeight);
+  const apart = boxes.every((a, at) => boxes.slice(at + 1).every((b) => a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1));
+  return [boxes.length, whole, apart];
+"""
+# Sections that receive pictures. The first offer has four.
+PLACES = """
+  const { RTCPeerConnection: Real } = globalThis;
+  const made = (globalThis.connections = []);
+  globalThis.RTCPeerConnection = class extends Real {
+    constructor(...given) {
+      super(...given);
+      made.push(this);
+    }
+  };
+  globalThis.places = () => made.flatMap((pc) => pc.getTransceivers()).filter((each) => each.direction === "recvonly" && each.receiver.track.kind === "video").length;
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("count", [8, 10])
+def test_many_members_are_all_on_the_page_and_its_places_grow(browser, cluster, member, room, count):
+    tab = browser()
+    tab.before_pages(PLACES)
+    tab = enter(tab, cluster.url(), room, "Ann")
+    others = [member(f"Member{number}", room, number, slots=0, every=3) for number in range(count - 1)]
+    seen = lambda: "\n".join([tab.describe(), *(each.describe() for each in others)])  # noqa: E731
+    names = sorted(each.wire.session["name"] for each in others)
+    wait_until(lambda: sorted(tiles(tab)) == names, "all have a tile", 30, seen=seen)
+    tab.report_where(
+        lambda r: len(r["members"]) == count - 1 and all(m["video"]["framesDecoded"] > 20 for m in r["members"])
+        # There are eight places for voices.
+        and sum(m["audio"]["packetsReceived"] > 50 for m in r["members"]) >= min(count - 1, 8),
+        "all are seen, and heard",
+        60.0,
+    )
+    wait_until(lambda: tab.run(GRID) == [count, True, True], "each tile is whole, and none over another", 10, seen=lambda: tab.run(GRID))
+    assert tab.run("return places()") >= count - 1
+    assert tab.report()["streams"]["theory"] == {"up": 1, "down": count - 1, "room": count * count}
 
 
 # Sends what strangers may send to a node's port, as fast as its bursts allow, until its input ends: noise, checks of nobody's, the start of a

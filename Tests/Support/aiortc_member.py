@@ -22,13 +22,16 @@ RATE = 48_000
 class Colour(VideoStreamTrack):
     """A picture of one colour, with a bar that moves."""
 
-    def __init__(self, colour: tuple[int, int, int]):
+    def __init__(self, colour: tuple[int, int, int], every: int = 1):
         super().__init__()
         self.colour = colour
+        # Of thirty pictures a second, one in so many.
+        self.every = every
         self.count = 0
 
     async def recv(self) -> VideoFrame:
-        pts, time_base = await self.next_timestamp()
+        for _ in range(self.every):
+            pts, time_base = await self.next_timestamp()
         picture = numpy.full((SIZE[1], SIZE[0], 3), self.colour, numpy.uint8)
         self.count += 1
         picture[:8, self.count * 4 % SIZE[0] :][:, :8] = 255 - picture[:8, self.count * 4 % SIZE[0] :][:, :8]
@@ -64,11 +67,11 @@ class Tone(AudioStreamTrack):
 class Member:
     """One member; `seen` and `heard` grow while it lives."""
 
-    def __init__(self, url: str, name: str, room: str, colour: tuple[int, int, int], hertz: float, slots: int = 4, sends: str = "VP8", takes: tuple[str, ...] = ("VP8", "H264"), only: str = ""):
+    def __init__(self, url: str, name: str, room: str, colour: tuple[int, int, int], hertz: float, slots: int = 4, sends: str = "VP8", takes: tuple[str, ...] = ("VP8", "H264"), only: str = "", every: int = 1):
         self.wire = Wire(url).hello(name)
         self.room = room
         self.colour, self.hertz, self.slots = colour, hertz, slots
-        self.sends, self.takes = sends, takes
+        self.sends, self.takes, self.every = sends, takes, every
         # Of the candidates of the answer, those with this in their address.
         self.only = only
         self.answer = ""
@@ -104,7 +107,7 @@ class Member:
         connection = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         tasks: list[asyncio.Task] = []
         connection.addTransceiver(Tone(self.hertz), direction="sendonly")
-        camera = connection.addTransceiver(Colour(self.colour), direction="sendonly")
+        camera = connection.addTransceiver(Colour(self.colour, self.every), direction="sendonly")
         camera.setCodecPreferences(self._codecs(self.sends))
         for _ in range(self.slots):
             connection.addTransceiver("audio", direction="recvonly")
