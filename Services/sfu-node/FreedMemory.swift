@@ -19,11 +19,16 @@ struct FreedMemoryPart: Service {
     }
 }
 
-/// Decides when it is worth it: rooms have come to rest, or most members left.
+/// Decides when it is worth it: rooms have come to rest, and again once nothing is remembered of those that ended; or most members left.
 package struct FreedMemoryWatch {
+    /// Calls, of one each five seconds, after which what is remembered of ended rooms for a minute is gone.
+    static let forgotten = 14
+
     private var most = 0
     private var lastEvents: UInt64 = 0
     private var releasedAt: UInt64 = 0
+    /// Calls since the last event.
+    private var calm = 0
 
     /// One that has seen nothing.
     package init() {}
@@ -32,7 +37,8 @@ package struct FreedMemoryWatch {
     package mutating func isWorthwhile(members: Int, events: UInt64) -> Bool {
         most = max(most, members)
         let haveMostLeft = most >= 10 && members * 2 <= most
-        let haveComeToRest = events == lastEvents && events != releasedAt
+        calm = events == lastEvents ? calm + 1 : 0
+        let haveComeToRest = calm > 0 && events != releasedAt || calm == FreedMemoryWatch.forgotten && events > 0
         lastEvents = events
         guard haveMostLeft || haveComeToRest else { return false }
         most = members

@@ -34,8 +34,11 @@ def joins(node: Node) -> list[Line]:
             member.hear()
             member.wire.answers.clear()
             if count in (JOINS // 10, JOINS):
-                # Rooms are kept for a while after their last member, and deadlines of calls that were answered stand for ten seconds.
-                time.sleep(20)
+                # A node remembers for a minute which rooms ended, and looks then what it can give back.
+                for _ in range(8):
+                    time.sleep(10)
+                    for each in members:
+                        each.hear()
                 memory[count] = resident(node.pid)
         for member in members:
             member.end()
