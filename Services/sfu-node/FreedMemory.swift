@@ -12,14 +12,14 @@ struct FreedMemoryPart: Service {
             var watch = FreedMemoryWatch()
             while (try? await Task.sleep(for: Self.every)) != nil {
                 let figures = host.figures
-                // Looks at each of the allocator's arenas; media, which allocates nothing for a packet, does not wait for it.
+                // Holds one of the allocator's arenas after the other for some milliseconds, so not after each that leaves.
                 if watch.isWorthwhile(members: figures.members, events: figures.events) { roost_release_freed_memory() }
             }
         }
     }
 }
 
-/// Decides when it is worth it: rooms have come to rest, and again once nothing is remembered of those that ended; or most members left.
+/// Decides when it is worth it: all members are gone, or most of many; and once nothing is remembered of rooms that ended.
 package struct FreedMemoryWatch {
     /// Calls, of one each five seconds, after which what is remembered of ended rooms for a minute is gone.
     static let forgotten = 14
@@ -38,9 +38,10 @@ package struct FreedMemoryWatch {
         most = max(most, members)
         let haveMostLeft = most >= 10 && members * 2 <= most
         calm = events == lastEvents ? calm + 1 : 0
-        let haveComeToRest = calm > 0 && events != releasedAt || calm == FreedMemoryWatch.forgotten && events > 0
+        let isEmpty = members == 0 && calm > 0 && events != releasedAt
+        let isForgotten = calm == FreedMemoryWatch.forgotten && events > 0
         lastEvents = events
-        guard haveMostLeft || haveComeToRest else { return false }
+        guard haveMostLeft || isEmpty || isForgotten else { return false }
         most = members
         releasedAt = events
         return true

@@ -97,7 +97,7 @@ PLACES = """
       made.push(this);
     }
   };
-  globalThis.places = () => made.flatMap((pc) => pc.getTransceivers()).filter((each) => each.direction === "recvonly" && each.receiver.track.kind === "video").length;
+  globalThis.places = () => made.filter((pc) => pc.connectionState !== "closed").flatMap((pc) => pc.getTransceivers()).filter((each) => each.direction === "recvonly" && each.receiver.track.kind === "video").length;
 """
 
 

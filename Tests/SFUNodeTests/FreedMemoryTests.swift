@@ -3,12 +3,19 @@ import Testing
 
 /// When a node gives freed memory back.
 struct FreedMemoryTests {
-    @Test func `memory is given back once rooms have come to rest, and once more when they are forgotten`() {
+    @Test func `memory is given back once all are gone, and once more when their rooms are forgotten`() {
         var watch = FreedMemoryWatch()
         for _ in 0..<100 { #expect(!watch.isWorthwhile(members: 0, events: 0)) }
         #expect(!watch.isWorthwhile(members: 3, events: 10))
-        let calls = (1...100).filter { _ in watch.isWorthwhile(members: 3, events: 10) }
+        #expect(!watch.isWorthwhile(members: 0, events: 12))
+        let calls = (1...100).filter { _ in watch.isWorthwhile(members: 0, events: 12) }
         #expect(calls == [1, 14])
+    }
+
+    @Test func `who comes and goes in rooms that go on gives nothing back each time`() {
+        var watch = FreedMemoryWatch()
+        let calls = (1...100).filter { watch.isWorthwhile(members: 6 + $0 % 4, events: UInt64($0)) }
+        #expect(calls == [])
     }
 
     @Test func `where rooms never rest it is given back when half of the members left`() {

@@ -121,7 +121,7 @@ extension MediaLane {
         }
         let wasOpen = connections[index].isOpen
         connections[index].path = connections[index].ice.best
-        if !wasOpen, connections[index].isOpen { rooms[connections[index].room].needsMapping = true }
+        if !wasOpen, connections[index].isOpen { mapAnew(connections[index].room) }
     }
 
     /// Takes what DTLS says, and sends what it wants to.
@@ -156,7 +156,7 @@ extension MediaLane {
         } catch {
             return lose(index, "no keys")
         }
-        rooms[connections[index].room].needsMapping = true
+        mapAnew(connections[index].room)
         tickNow(now)
     }
 

@@ -85,6 +85,12 @@ struct MediaLane: ~Copyable {
         wakeBy = now
     }
 
+    /// Who shows whom is decided anew with the next tick.
+    mutating func mapAnew(_ room: Int) {
+        rooms[room].needsMapping = true
+        tickOnTime()
+    }
+
     /// Something is to be done with the next tick, which then does not wait for packets.
     @inline(__always)
     mutating func tickOnTime() { wakeBy = min(wakeBy, tickAt) }
@@ -153,7 +159,7 @@ struct MediaLane: ~Copyable {
         guard let index = byMember[member] else { throw .stale(newest: 0) }
         guard number == connections[index].number else { throw .stale(newest: connections[index].number) }
         connections[index].appliedNumber = number
-        rooms[connections[index].room].needsMapping = true
+        mapAnew(connections[index].room)
         tickNow(now)
     }
 
@@ -169,7 +175,7 @@ struct MediaLane: ~Copyable {
     mutating func view(_ tiles: [MediaTile], by member: MediaMember, now: Instant) throws(MediaRefusal) {
         guard let index = byMember[member] else { throw .stale(newest: 0) }
         connections[index].tiles = tiles
-        rooms[connections[index].room].needsMapping = true
+        mapAnew(connections[index].room)
         tickNow(now)
     }
 
@@ -208,7 +214,7 @@ struct MediaLane: ~Copyable {
         let room = connections[index].room
         rooms[room].connections.removeAll { $0 == index }
         rooms[room].speakers.remove(index)
-        rooms[room].needsMapping = true
+        mapAnew(room)
         if rooms[room].connections.isEmpty {
             byRoom[rooms[room].room] = nil
             rooms.remove(room)

@@ -68,7 +68,9 @@ actor MediaWorker: PacketWorker {
 
     func receive(stream: StreamID, bytes: RawSpan, out: inout LoopIO, now: Instant) -> Int {
         guard streams.indices.contains(stream.index), let path = streams[stream.index] else { return bytes.byteCount }
-        return lane.receive(path, bytes, &out, now)
+        let count = lane.receive(path, bytes, &out, now)
+        timeout(out: &out, now: now)
+        return count
     }
 
     func closed(stream: StreamID, reason: StreamEnd, out: inout LoopIO, now: Instant) {

@@ -18,6 +18,7 @@ import { RoostError } from "./client/roost-error.js";
 import { GREETING_LIMIT_MS, Signaling } from "./client/signaling.js";
 import { local, parsed, session } from "./client/storage.js";
 
+export { relayProtocolOf } from "./client/relay-protocol.js";
 export { RoostError };
 
 /** The node ends an invitation after 30 s; past this nobody is going to tell us any more. */
@@ -957,8 +958,11 @@ export class Roost extends EventTarget {
         this.#peers.delete(id);
         this.#changed();
       }
-      if (this.#peers.size === 0) this.#node.becomeOnly();
+      // Of whom the node carries nothing (a listener, say), the straight way stays.
+      if (this.#peers.size === 0 || isLate) this.#node.becomeOnly();
     } else if (this.#node && !this.#backAtTwo && !this.#isGoingBack) {
+      // Whoever left in the middle of the hand-over leaves the node as the only way, for as long as this waits.
+      this.#node.becomeOnly();
       this.#backAtTwo = setTimeout(() => this.#leaveNode(), this.#room.topology === "auto" ? BACK_AT_TWO_MS : 0);
     }
   }

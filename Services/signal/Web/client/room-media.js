@@ -483,8 +483,9 @@ export class RoomMedia {
   }
 
   async #activate() {
-    const { mid, active } = this.#wantedLayers ?? { mid: this.#senders.camera?.mid, active: FIRST_LAYERS };
-    const sender = this.#pc?.getTransceivers().find((each) => each.mid === mid)?.sender;
+    const { mid, active } = this.#wantedLayers ?? { mid: null, active: FIRST_LAYERS };
+    const transceiver = mid === null ? this.#senders.camera : this.#pc?.getTransceivers().find((each) => each.mid === mid);
+    const sender = transceiver?.sender;
     if (!sender) return;
     try {
       const parameters = sender.getParameters();
