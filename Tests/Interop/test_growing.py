@@ -3,6 +3,7 @@
 import pytest
 
 from calls import call
+from rooms import enter
 from standstill import forget, member_id, speak_evenly, stood, watch
 from taps import connections, enter_tapped, tap
 from waiting import stays_true, wait_until
@@ -245,6 +246,30 @@ def test_a_call_goes_onto_a_node_and_back_by_a_word(person):
     has_only(ann, 1)
     ann.click("Hang up")
     bob.sees(f"{ann.name} hung up")
+
+
+@pytest.mark.browser
+def test_a_speaker_and_a_listener_go_over_to_a_node_when_a_third_comes(browser, cluster, room):
+    ann = enter_tapped(browser(), cluster.url(), room, "Ann")
+    assert ann.run("return roost.setTopology('auto').then(() => null, (error) => error.code)") is None
+    lea = enter(browser(), cluster.url(), room, "Lea", "&role=listener")
+    lea.report_where(lambda r: len(r["members"]) == 1 and r["members"][0]["video"]["framesDecoded"] > 10, "Lea sees Ann")
+    wait_until(lambda: ann.run("return roost.members.length === 1 && roost.members[0].straight"), "straight to the listener", 60.0, seen=ann.describe)
+    bob = enter(browser(), cluster.url(), room, "Bob")
+    for tab in (lea, bob):
+        tab.report_where(
+            lambda r: any(m["name"] == ann.name and m["video"]["framesDecoded"] > 10 for m in r["members"]) and r["streams"]["theory"]["room"] == 9,
+            f"{tab.name} sees Ann",
+            60.0,
+        )
+    # The straight way to who sends nothing ends as well, and then more than the smallest picture goes to the node.
+    has_only(ann, 1)
+    wait_until(
+        lambda: any(each["rid"] != "l" and each["bps"] > 0 for each in ann.run("return roost.statistics().sent.video.layers")),
+        "Ann sends a larger picture to the node",
+        30.0,
+        seen=ann.describe,
+    )
 
 
 @pytest.mark.browser

@@ -958,7 +958,7 @@ export class Roost extends EventTarget {
         this.#peers.delete(id);
         this.#changed();
       }
-      // Of whom the node carries nothing (a listener, say), the straight way stays.
+      // Whom the node does not carry keeps a straight way.
       if (this.#peers.size === 0 || isLate) this.#node.becomeOnly();
     } else if (this.#node && !this.#backAtTwo && !this.#isGoingBack) {
       // Whoever left in the middle of the hand-over leaves the node as the only way, for as long as this waits.
@@ -968,7 +968,9 @@ export class Roost extends EventTarget {
   }
 
   /** The node carries this member, and did so from when that was told: a pause of its picture does not bring the old way back. */
-  #isCarried({ member: id, media }) {
+  #isCarried({ member: id, media, role }) {
+    // A listener sends nothing that could be carried.
+    if (role === "listener") return this.#node.state === "connected";
     return this.#node.carries(id, media) || (!this.#isGoingBack && this.#carriedHere.has(id) && this.#node.hears(id));
   }
 
