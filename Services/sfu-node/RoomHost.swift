@@ -57,9 +57,6 @@ package actor RoomHost {
         (ended, endings) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(limits.rooms))
     }
 
-    /// A sleep that is cancelled holds a kilobyte until it would have ended, so none is longer than this.
-    private static let longestSleep = Interval.seconds(1)
-
     /// Meets the deadlines, until cancelled.
     package func run() async {
         while !Task.isCancelled {
@@ -69,8 +66,9 @@ package actor RoomHost {
                 flush()
             }
             wakesAt = table.nextDeadline
-            let left = wakesAt.map { max(0, $0.nanoseconds - clock().instant.nanoseconds) } ?? .max
-            let sleep = Task { try await Task.sleep(for: .nanoseconds(min(left, RoomHost.longestSleep.nanoseconds))) }
+            // Without a deadline, an hour: the next change ends the sleep.
+            let left = wakesAt.map { max(0, $0.nanoseconds - clock().instant.nanoseconds) } ?? 3_600_000_000_000
+            let sleep = Task { try await Task.sleep(for: .nanoseconds(left)) }
             sleeper = sleep
             await withTaskCancellationHandler {
                 _ = await sleep.result
