@@ -11,9 +11,6 @@ import Time
 
 /// The sfu-node: rooms, served on the bus, known to a registry.
 public enum SFUNode {
-    /// What it says of itself to the registry.
-    static let version = RoostVersion.text
-
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {
         await ServiceMain.run(kind: "sfu-node", summary: "holds rooms", keys: SFUNodeKeys.all) { context in
@@ -79,7 +76,7 @@ public enum SFUNode {
         node.bootID = context.bootID
         node.busAddresses = listen.map { "\($0)" }
         node.region = context.region
-        node.version = version
+        node.version = RoostVersion.text
         node.capacity.rooms = UInt32(clamping: limits.rooms)
         node.capacity.cores = UInt32(clamping: cores)
         return node

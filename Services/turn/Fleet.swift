@@ -83,7 +83,7 @@ struct Fleet: Sendable {
         node.kind = .turn
         node.bootID = context.bootID
         node.region = context.region
-        node.version = Turn.version
+        node.version = RoostVersion.text
         node.capacity.cores = UInt32(clamping: cores)
         node.capacity.allocations = UInt32(clamping: context.configuration[TurnKeys.totalQuota])
         node.iceUrls = urls

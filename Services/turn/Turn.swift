@@ -12,9 +12,6 @@ import Time
 
 /// The turn server: STUN and TURN over UDP, TCP and TLS; known to a registry, which hands it out to clients.
 public enum Turn {
-    /// What it says of itself to the registry.
-    static let version = RoostVersion.text
-
     /// Runs the service until SIGTERM, and ends the process.
     public static func main() async -> Never {
         await ServiceMain.run(
