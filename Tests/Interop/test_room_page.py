@@ -57,6 +57,28 @@ def test_a_name_in_the_address_is_stronger_than_whom_the_tab_was(enters, cluster
     ann.report_where(lambda r: r["room"] and r["name"] == "Zoe 2" and r["connection"] == "open", "back after a reload")
 
 
+# Camera and microphone that open late, as where a person thinks about the browser's question.
+LATE_DEVICES = """
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    return ask(wanted);
+  };
+"""
+
+
+def test_who_came_before_the_own_microphone_is_heard_once_that_is_open(enters, browser, cluster, room):
+    """A browser keeps a page silent that nobody touched and that uses no microphone: that must not last longer than it must."""
+    ann = enters("Ann")
+    late = browser()
+    late.before_pages(LATE_DEVICES)
+    bob = enter(late, cluster.url(), room, "Bob")
+    meets(bob, ann)
+    bob.offers("Turn sound on")
+    bob.offers_no("Turn sound on")
+    bob.report_where(lambda r: r["members"][0]["audio"]["level"] > 0, "Ann is heard", 30)
+
+
 @pytest.mark.parametrize(("path", "like"), [("a%20b", "a-b"), ("%zz", "zz"), ("caf%C3%A9!", "caf")])
 def test_an_address_that_can_be_no_room_says_so(browser, cluster, path, like):
     tab = browser()

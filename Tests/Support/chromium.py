@@ -84,6 +84,7 @@ class ChromiumTab(Tab):
     def __init__(self, browser: Chromium, handle: str):
         self.browser = browser
         self.handle = handle
+        self._scripts: list[str] = []
 
     def _driver(self):
         driver = self.browser.driver
@@ -127,6 +128,8 @@ class ChromiumTab(Tab):
             self.cdp("Storage.clearDataForOrigin", origin=origin, storageTypes="all")
         self.appearance()
         self.cdp("Emulation.setUserAgentOverride", userAgent="", acceptLanguage="")
+        while self._scripts:
+            self.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=self._scripts.pop())
         self.errors()
 
     def close(self) -> None:
@@ -167,11 +170,14 @@ class ChromiumTab(Tab):
           const ask = devices.getUserMedia.bind(devices);
           devices.getUserMedia = (wanted) => ask(wanted?.video ? { ...wanted, video: { ...wanted.video, width: WIDTH, height: HEIGHT } } : wanted);
         """
-        self.before_pages(source.replace("WIDTH", str(width)).replace("HEIGHT", str(height)))
+        self._add_script(source.replace("WIDTH", str(width)).replace("HEIGHT", str(height)))
 
     def before_pages(self, script: str) -> None:
-        """Pages that open from now on run this function body before anything of their own."""
-        self.cdp("Page.addScriptToEvaluateOnNewDocument", source=f"(() => {{ {script} }})();")
+        """Pages that open from now on, until this one is cleared, run this function body before anything of their own."""
+        self._scripts.append(self._add_script(script))
+
+    def _add_script(self, script: str) -> str:
+        return self.cdp("Page.addScriptToEvaluateOnNewDocument", source=f"(() => {{ {script} }})();")["identifier"]
 
     def wait_idle(self) -> None:
         """Waits until the page and its modules are loaded."""

@@ -30,7 +30,7 @@ export class Stage {
     roost.addEventListener("levels", () => this.#levels());
     roost.addEventListener("statistics", () => this.#path());
     // Any touch is the touch that the browser waits for.
-    addEventListener("pointerdown", () => this.#hear(), { capture: true, passive: true });
+    for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => this.#hear(), { capture: true, passive: true });
     setInterval(() => this.#time(), 1_000);
     new ResizeObserver(() => {
       this.#shape();

@@ -34,7 +34,7 @@ export class Grid {
     document.addEventListener("visibilitychange", () => this.#arrange());
     roost.addEventListener("levels", () => this.#levels());
     roost.addEventListener("reaction", ({ detail }) => this.#tiles.get(`${detail.from}/camera`)?.react(detail.emoji));
-    addEventListener("pointerdown", () => this.hear(), { capture: true, passive: true });
+    for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => this.hear(), { capture: true, passive: true });
   }
 
   get isBlocked() {
@@ -65,6 +65,8 @@ export class Grid {
     }
     for (const member of this.#screens.keys()) if (!wanted.has(`${member}/screen`)) this.#screens.delete(member);
     if (this.pinned && !wanted.has(this.pinned)) this.pinned = null;
+    const { audio, video, chosen } = this.#roost.local;
+    const captures = audio.track !== null || video.track !== null;
     for (const each of shown) {
       let tile = this.#tiles.get(each.key);
       if (!tile) {
@@ -72,7 +74,7 @@ export class Grid {
         this.#tiles.set(each.key, tile);
         byId("tiles").append(tile.element);
       }
-      tile.update({ ...each, speaker: this.#roost.local.chosen.audiooutput }, this.pinned === each.key);
+      tile.update({ ...each, speaker: chosen.audiooutput, captures }, this.pinned === each.key);
     }
     const isLocked = Boolean(this.#roost.room?.locked);
     setText(this.#alone.firstElementChild, isLocked ? words.room.aloneLocked : words.room.alone);

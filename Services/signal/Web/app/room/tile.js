@@ -12,7 +12,10 @@ const WEAK_LOSS = 0.05;
 const REACTION_MS = 3_200;
 
 export class Tile {
+  /** Whether the browser refuses to play this sound. */
   blocked = false;
+  /** Whether the page used a microphone or camera when it was refused last. */
+  #refusedWith = null;
 
   constructor({ key, member, self, source, name, realName }, { pin, changed }) {
     Object.assign(this, { key, member, self, source });
@@ -67,13 +70,14 @@ export class Tile {
     if (isThere && ms) this.pointTimer = setTimeout(() => this.#point(false), ms);
   }
 
-  update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker }, pinned) {
+  update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker, captures }, pinned) {
     const { room } = words;
     const { element, picture, sound, source, self } = this;
     picture.play(stream, { atOnce: Boolean(self) });
     this.useSpeaker(speaker);
     sound?.play(stream);
-    if (sound && stream && sound.element.paused && !this.blocked) this.listen();
+    this.captures = captures;
+    if (sound && stream && sound.element.paused && !(this.blocked && this.#refusedWith === captures)) this.listen();
     element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", source === "screen");
     element.classList.toggle("mirror", Boolean(self && source === "camera"));
@@ -114,11 +118,19 @@ export class Tile {
     setTimeout(() => element.remove(), REACTION_MS);
   }
 
-  /** A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. */
+  /**
+   * A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. One that gave the page a
+   * microphone or a camera refuses no more: whose voice came before that is tried again.
+   */
   listen() {
+    const { captures } = this;
     this.sound.element.play().then(
       () => this.#setBlocked(false),
-      (error) => error.name === "NotAllowedError" && this.#setBlocked(true),
+      (error) => {
+        if (error.name !== "NotAllowedError") return;
+        this.#refusedWith = captures;
+        this.#setBlocked(true);
+      },
     );
   }
 
