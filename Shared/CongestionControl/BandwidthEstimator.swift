@@ -26,11 +26,14 @@ public struct BandwidthEstimator: Sendable {
     /// While feedback stays away, every half second this is left of the estimate.
     private static let silenceDecrease = 0.7
     private static let silenceStep = Interval.milliseconds(500)
+    /// A queue that empties to less than this between two feedbacks does not stand.
+    private static let shortestQueue = Interval.milliseconds(10)
 
     private let settings: Settings
     private var groups = PacketGroups()
     private var trend = DelayTrend()
     private var detector = OveruseDetector()
+    private var queue = StandingQueue()
     private var arrivals = RateMeter()
     private var departures = RateMeter()
     private var delayControl: DelayRateControl
@@ -62,8 +65,13 @@ public struct BandwidthEstimator: Sendable {
     /// The share of packets lost in the last seconds, 0...1.
     public var lossFraction: Double { lossBound.fraction }
 
-    /// What the delay says now.
-    public var usage: BandwidthUsage { detector.usage }
+    /// What the delay says now. A trend without a queue that stands is a busy receiver's.
+    public var usage: BandwidthUsage {
+        detector.usage == .over && queue.length < Self.shortestQueue ? .normal : detector.usage
+    }
+
+    /// How long even the luckiest packet of the last feedback waited on the way.
+    public var standingQueue: Interval { queue.length }
 
     /// When `timeout` is due; nil while nothing waits for feedback.
     public var nextDeadline: Instant? { silenceDue }
@@ -85,10 +93,12 @@ public struct BandwidthEstimator: Sendable {
             guard let arrival = result.arrival else { continue }
             latest = max(latest ?? result.sent, result.sent)
             arrivals.receive(result.size, at: arrival)
+            queue.receive(sent: result.sent, arrival: arrival)
             guard let delta = groups.receive(sent: result.sent, arrival: arrival) else { continue }
             trend.receive(delta)
             detector.receive(trend, delta)
         }
+        queue.settle(now: now)
         if let latest { learnRoundTrip(now - latest) }
         control(now: now)
     }
@@ -121,13 +131,13 @@ public struct BandwidthEstimator: Sendable {
         let leaving = departures.rate.map { Double($0.bitsPerSecond) }
         let isFull = leaving.map { $0 >= rate * 0.9 || (acknowledged ?? $0) < $0 * 0.8 } ?? true
         delayControl.receive(
-            detector.usage, acknowledged: acknowledged, peak: arrivals.peak.map { Double($0.bitsPerSecond) },
+            usage, acknowledged: acknowledged, peak: arrivals.peak.map { Double($0.bitsPerSecond) },
             isFull: isFull, roundTrip: roundTrip, now: now)
         lossBound.update(rate: rate, acknowledged: acknowledged, roundTrip: roundTrip, now: now)
         if let outcome = probeMeter.outcome(now: now) {
             lastProbe = outcome
             let probed = Double(outcome.rate.bitsPerSecond)
-            if detector.usage != .over, probed > delayControl.rate { delayControl.set(probed, now: now) }
+            if usage != .over, probed > delayControl.rate { delayControl.set(probed, now: now) }
             lossBound.raise(to: probed)
         }
         settle(now: now)

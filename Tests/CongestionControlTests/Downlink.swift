@@ -47,6 +47,10 @@ struct Downlink: ~Copyable {
     var hearsFeedback = true
     /// Whether probes are sent.
     var probes = true
+    /// A receiver that gets no processor for a while, again and again: what came meanwhile is read, and dated, at once after.
+    var stalls: (between: ClosedRange<Int64>, lasting: ClosedRange<Int64>)?
+    private var stalledUntil = Instant.zero
+    private var nextStall = Instant.zero
 
     init(
         _ source: Source, over conditions: SimulatedLink<Int>.Conditions, feedbackLoss: Double = 0,
@@ -176,8 +180,24 @@ struct Downlink: ~Copyable {
     // MARK: The receiver, and what it says
 
     private mutating func receive() {
+        if let stalls, now >= nextStall {
+            stalledUntil = now + .milliseconds(.random(in: stalls.lasting, using: &random))
+            nextStall = stalledUntil + .milliseconds(.random(in: stalls.between, using: &random))
+        }
+        if now >= stalledUntil { read() }
+        while let feedback = back.receive(now: now) {
+            log.beginFeedback(now: now)
+            for (sequence, arrival) in feedback.packet {
+                // As the wire has it: in units of 250 us.
+                log.receive(sequence, arrival: arrival.map { .microseconds(($0 - .zero).microseconds / 250 * 250) })
+            }
+            estimator.receive(log.results, now: now)
+        }
+    }
+
+    private mutating func read() {
         while let arrival = way.receive(now: now) {
-            arrivals.receive(arrival.packet.sequence, size: arrival.packet.size, now: arrival.at)
+            arrivals.receive(arrival.packet.sequence, size: arrival.packet.size, now: stalls == nil ? arrival.at : now)
             record.queueing.append(arrival.queued)
             record.bytes += arrival.packet.size
             if arrival.packet.isSound { record.soundArrived += 1 }
@@ -186,14 +206,6 @@ struct Downlink: ~Copyable {
             var feedback: Feedback = []
             arrivals.forEach(report) { feedback.append(($0, $1)) }
             if hearsFeedback { back.send(feedback, size: ByteCount(60 + feedback.count * 2), now: now) }
-        }
-        while let feedback = back.receive(now: now) {
-            log.beginFeedback(now: now)
-            for (sequence, arrival) in feedback.packet {
-                // As the wire has it: in units of 250 us.
-                log.receive(sequence, arrival: arrival.map { .microseconds(($0 - .zero).microseconds / 250 * 250) })
-            }
-            estimator.receive(log.results, now: now)
         }
     }
 }

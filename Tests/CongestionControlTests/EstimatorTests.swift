@@ -73,6 +73,40 @@ struct EstimatorTests {
         #expect(estimator.estimate == .kilobitsPerSecond(30))
     }
 
+    @Test func `a queue stands where every packet waits, not where some do`() {
+        // A packet each 5 ms, 20 ms on the way. Who is busy reads them all at once after 150 ms, again and again.
+        let busy = standingQueue { .milliseconds(($0 / 150 + 1) * 150 + 20) }
+        #expect(busy < .milliseconds(5), "\(busy)")
+        // A path that takes 11 ms for what is sent each 10 ms: after a second everything waits, the last 100 ms.
+        let full = standingQueue { .milliseconds($0 + $0 / 10 + 20) }
+        #expect(full > .milliseconds(60) && full <= .milliseconds(100), "\(full)")
+    }
+
+    @Test func `a longer way is known after half a minute`() {
+        let soon = standingQueue(for: 20_000) { .milliseconds($0 < 1_000 ? $0 + 20 : $0 + 70) }
+        #expect(soon == .milliseconds(50), "\(soon)")
+        let later = standingQueue(for: 40_000) { .milliseconds($0 < 1_000 ? $0 + 20 : $0 + 70) }
+        #expect(later == .zero, "\(later)")
+    }
+
+    /// What stands after so many milliseconds of packets that arrive as `arrival` says of the millisecond they left in.
+    private func standingQueue(for milliseconds: Int64 = 1_000, arrival: (Int64) -> Interval) -> Interval {
+        var estimator = BandwidthEstimator(now: .zero)
+        var log = TransportFeedbackLog()
+        var waiting: [(sequence: UInt16, arrival: Interval)] = []
+        for millisecond in stride(from: 0, to: milliseconds, by: 5) {
+            let now = Instant.zero + .milliseconds(millisecond)
+            waiting.append((log.send(ByteCount(1000), now: now), arrival(millisecond)))
+            guard millisecond % 100 == 0 else { continue }
+            log.beginFeedback(now: now)
+            let arrived = waiting.prefix { $0.arrival <= .milliseconds(millisecond) }
+            for packet in arrived { log.receive(packet.sequence, arrival: packet.arrival) }
+            waiting.removeFirst(arrived.count)
+            estimator.receive(log.results, now: now)
+        }
+        return estimator.standingQueue
+    }
+
     @Test func `nothing is allocated for a packet or for its feedback`() {
         var estimator = BandwidthEstimator(now: .zero)
         var log = TransportFeedbackLog()

@@ -66,6 +66,40 @@ struct RoomScenarioTests {
         }
     }
 
+    @Test(arguments: zip([5...60, 10...100, 20...300], [5...40, 20...120, 50...300] as [ClosedRange<Int64>]))
+    func `a receiver that is busy is not a path that is full`(
+        between: ClosedRange<Int64>, lasting: ClosedRange<Int64>
+    ) {
+        for seed: UInt64 in 1...5 {
+            var downlink = Downlink(
+                .room(tiles: tiles(3)), over: path(20_000), start: .megabitsPerSecond(1), seed: seed)
+            downlink.stalls = (between, lasting)
+            downlink.run(for: .seconds(20))
+            downlink.run(for: .seconds(40))
+            let mean = downlink.record.meanEstimate
+            let lowest = downlink.record.estimates.min() ?? .zero
+            let wanted = downlink.allocation?.wanted ?? .zero
+            #expect(mean > wanted * 0.8, "busy \(lasting), seed \(seed): \(mean) of \(wanted), lowest \(lowest)")
+        }
+    }
+
+    @Test(arguments: [500, 1000, 2500])
+    func `a path that is full is noticed by a busy receiver too`(kilobits: Int64) {
+        for seed: UInt64 in 1...5 {
+            var downlink = Downlink(.room(tiles: tiles(3)), over: path(kilobits), seed: seed)
+            downlink.stalls = (10...100, 20...120)
+            downlink.run(for: .seconds(20))
+            downlink.run(for: .seconds(60))
+            let record = downlink.record
+            let p95 = record.queueing(percentile: 95)
+            let figures: Comment =
+                "busy, \(kilobits), seed \(seed): p95 \(p95), sound lost \(record.soundLoss), \(record.meanEstimate)"
+            #expect(p95 < .milliseconds(250), figures)
+            #expect(record.soundLoss < 0.01, figures)
+            #expect(record.meanEstimate > .kilobitsPerSecond(kilobits) * 0.6, figures)
+        }
+    }
+
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func `whatever the path, sound arrives, queues stay short and nothing collapses`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)

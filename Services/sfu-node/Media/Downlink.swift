@@ -24,18 +24,10 @@ struct Downlink: ~Copyable {
         settings.min = .kilobitsPerSecond(100)
         estimator = BandwidthEstimator(settings: settings, now: now)
         prober = Prober(now: now)
-        fullUntil = .zero
         chooseAt = now
     }
 
-    /// Until when a full link is believed in, though nothing is lost and nothing waits.
-    private var fullUntil: Instant
-    /// How long that is, and when the floor last held again.
-    private var fullFor = Interval.seconds(20)
-    private var floorSince = Instant(nanoseconds: .min)
-
-    /// Packets that feedback told of, and how many of them were lost: since the link was judged by it, and since `takeLoss`.
-    private var judged = (told: 0, lost: 0)
+    /// Packets that feedback told of since `takeLoss`, and how many of them were lost.
     private var taken = (told: 0, lost: 0)
     /// What the client's reports said at worst since `takeLoss`.
     private var worstReported: UInt8 = 0
@@ -43,33 +35,13 @@ struct Downlink: ~Copyable {
     /// Bits a second.
     var estimate: Int64 {
         guard isMeasured else { return (remb ?? .megabitsPerSecond(20)).bitsPerSecond }
-        // The floor is a guess of ours: what the client says of its link counts more.
-        return max(estimator.estimate, min(floor, remb ?? floor)).bitsPerSecond
+        return estimator.estimate.bitsPerSecond
     }
-
-    /// A link that holds no queue and loses nothing is not full: what looks so is a client that gets no processor for some
-    /// milliseconds. It keeps small pictures for some people.
-    private var floor: BitRate { fullUntil == .zero ? .kilobitsPerSecond(800) : .zero }
 
     /// What the client's report says of the way to it.
     mutating func report(roundTrip: Interval, fractionLost: UInt8, now: Instant) {
         self.roundTrip = roundTrip
         worstReported = max(worstReported, fractionLost)
-        // 5% of loss, or a queue as long as shallow buffers of a slow link hold.
-        believe(isFull: fractionLost > 12 || roundTrip > .milliseconds(150), now)
-    }
-
-    private mutating func believe(isFull: Bool, _ now: Instant) {
-        if isFull {
-            // The floor was too much for it again: each try costs a slow link a second of pictures, so they get rarer.
-            if fullUntil == .zero {
-                fullFor = now - floorSince < .seconds(30) ? min(fullFor * 2, .seconds(600)) : .seconds(20)
-            }
-            fullUntil = now + fullFor
-        } else if fullUntil != .zero, now >= fullUntil {
-            fullUntil = .zero
-            floorSince = now
-        }
     }
 
     /// The transport-wide number of a packet that is about to leave with `bytes` of payload.
@@ -90,14 +62,8 @@ struct Downlink: ~Copyable {
             told += 1
             if arrival == nil { lost += 1 }
         }
-        judged = (judged.told + told, judged.lost + lost)
         taken = (taken.told + told, taken.lost + lost)
         estimator.receive(log.results, now: now)
-        // Reports come once a second; this is sooner, and a link that loses is full whatever its round trip is.
-        if judged.told >= 200 {
-            if judged.lost * 50 > judged.told { believe(isFull: true, now) }
-            judged = (0, 0)
-        }
     }
 
     /// The share of packets lost since the last call: as transport-wide feedback has it, else as the client's reports.
