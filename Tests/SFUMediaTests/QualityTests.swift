@@ -7,7 +7,7 @@ import Time
 
 /// Who is sent which layer, and that sound goes on whatever the link is like; in virtual time.
 struct QualityTests {
-    @Test(arguments: [1, 2, 3])
+    @Test(arguments: Array(1...9))
     func `a member behind 500 kbit/s keeps sound and moving pictures, and another gets them whole`(seed: UInt64) throws
     {
         let room = try VirtualRoom(seed: seed)

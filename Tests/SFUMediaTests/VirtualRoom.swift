@@ -217,13 +217,15 @@ final class VirtualRoom {
     }
 
     private func turn() {
+        var isDue = stage.nextDeadline <= now
         for member in members {
             while let arrival = member.up.receive(now: now) {
                 deliver(arrival.packet, from: member.endpoint)
                 takeSent()
+                isDue = true
             }
         }
-        if stage.nextDeadline <= now { stage.timeout(now: now) }
+        if isDue { stage.timeout(now: now) }
         takeSent()
         for (key, notice) in notices.take() {
             members.first { $0.member == key }?.hear(notice)

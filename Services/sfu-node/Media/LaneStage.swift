@@ -75,7 +75,7 @@ package struct LaneStage: ~Copyable {
         unsafe lane.receive(datagram, path, &held.io, now)
     }
 
-    /// When `timeout` is due.
+    /// When `timeout` must come at the latest. A worker calls it behind each batch of packets as well, for what may be done then.
     package var nextDeadline: Instant { lane.nextDeadline }
 
     package mutating func timeout(now: Instant) { lane.timeout(&held.io, now) }

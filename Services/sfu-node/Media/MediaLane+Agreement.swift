@@ -26,7 +26,7 @@ extension MediaLane {
             }
         }
         label(index)
-        rooms[connections[index].room].needsMapping = true
+        mapAnew(connections[index].room)
     }
 
     private mutating func agree(publishing media: NegotiatedMedia, _ index: Int, now: Instant) {
@@ -94,7 +94,7 @@ extension MediaLane {
             }
             let isMuted = told?.muted ?? false
             if sources[source].kind != told?.source || sources[source].isMuted != isMuted {
-                rooms[connections[index].room].needsMapping = true
+                mapAnew(connections[index].room)
             }
             // What a host silenced goes on when its own member muted it, and unmutes it later.
             if sources[source].isMuted, !isMuted { sources[source].isSilenced = false }
@@ -132,7 +132,7 @@ extension MediaLane {
         sources[source].tracks.insert(track, at: at)
         byTrackSSRC[TrackKey(connection: index, ssrc: ssrc)] = TrackPlace(track: track, isRTX: false)
         connections[index].ssrcs.append(ssrc)
-        rooms[connections[index].room].needsMapping = true
+        mapAnew(connections[index].room)
         return track
     }
 

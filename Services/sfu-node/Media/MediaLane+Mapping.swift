@@ -179,7 +179,7 @@ extension MediaLane {
             where sources[source].kind == .microphone && !sources[source].isMuted && !sources[source].isSilenced {
                 // Everybody but itself hears who has a slot everywhere.
                 if sources[source].subscribers.count < rooms[room].connections.count - 1 {
-                    rooms[room].needsMapping = true
+                    mapAnew(room)
                     return
                 }
             }

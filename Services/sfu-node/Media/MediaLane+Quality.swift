@@ -11,17 +11,25 @@ extension MediaLane {
     /// How long a layer that nobody takes goes on: a tile that grows again finds it there.
     private static let layerHold = Interval.seconds(2)
 
-    /// Everything that is due.
+    private static let tickEvery = Interval.milliseconds(10)
+    /// How much longer a tick waits for packets where nothing presses.
+    private static let tickSlack = Interval.milliseconds(20)
+
+    /// Everything that is due: called when packets came, and at `nextDeadline`.
     mutating func timeout(_ out: inout LoopIO, _ now: Instant) {
-        guard now >= nextTick else { return }
-        nextTick = now + .milliseconds(10)
+        guard now >= tickAt else { return }
+        tickAt = now + MediaLane.tickEvery
+        wakeBy = tickAt + MediaLane.tickSlack
         mapRooms(now)
         for index in 0..<connections.endIndex where connections.contains(index) {
             settleTimers(index, &out, now)
             guard connections.contains(index) else { continue }
             report(index, &out, now)
             if let bytes = connections[index].downlink.probe(now: now) { probe(index, bytes, &out, now) }
-            if let due = connections[index].downlink.probeDeadline { nextTick = min(nextTick, due) }
+            if let due = connections[index].downlink.probeDeadline {
+                tickAt = min(tickAt, due)
+                wakeBy = min(wakeBy, due)
+            }
             if now >= connections[index].downlink.chooseAt {
                 connections[index].downlink.chooseAt = now + .milliseconds(200)
                 connections[index].downlink.timeout(now: now)

@@ -121,7 +121,7 @@ extension MediaLane {
         }
         let wasOpen = connections[index].isOpen
         connections[index].path = connections[index].ice.best
-        if !wasOpen, connections[index].isOpen { rooms[connections[index].room].needsMapping = true }
+        if !wasOpen, connections[index].isOpen { mapAnew(connections[index].room) }
     }
 
     /// Takes what DTLS says, and sends what it wants to.
@@ -156,8 +156,8 @@ extension MediaLane {
         } catch {
             return lose(index, "no keys")
         }
-        rooms[connections[index].room].needsMapping = true
-        nextTick = now
+        mapAnew(connections[index].room)
+        tickNow(now)
     }
 
     // MARK: RTP
@@ -234,6 +234,7 @@ extension MediaLane {
         if tracks[track].isVideo {
             if header.payloadType != tracks[track].payloadType { changeCodec(track, header.payloadType) }
             arrival = tracks[track].losses?.receive(header.sequenceNumber, now: now) ?? .newest
+            if tracks[track].losses?.nextDeadline != nil { tickOnTime() }
             _ = tracks[track].ring?.store(packet.bytes, sequenceNumber: header.sequenceNumber)
         } else if let level = places.audioLevel(in: packet.bytes) {
             let index = tracks[track].connection

@@ -74,6 +74,7 @@ extension MediaLane {
     /// A receiver cannot go on without a key frame: it is asked for until it comes.
     mutating func wantKeyFrame(_ track: Int) {
         tracks[track].needsKeyFrame = true
+        tickOnTime()
     }
 
     /// Passes a receiver's wish on, or keeps it for later.
@@ -123,7 +124,9 @@ extension MediaLane {
     private mutating func askForLosses(_ index: Int, _ out: inout LoopIO, _ now: Instant) {
         for source in connections[index].sources {
             for track in sources[source].tracks {
-                guard let due = tracks[track].losses?.nextDeadline, due <= now else { continue }
+                guard let due = tracks[track].losses?.nextDeadline else { continue }
+                tickOnTime()
+                guard due <= now else { continue }
                 let (sender, media) = (connections[index].reportSSRC, tracks[track].ssrc)
                 // Until the client reports: what is far for a call.
                 let roundTrip = connections[index].downlink.roundTrip ?? .milliseconds(100)

@@ -47,7 +47,10 @@ struct MediaLane: ~Copyable {
 
     var counters = MediaCounters()
     var random: LaneRandom
-    var nextTick: Instant
+    /// When the next tick may come, with packets; and when it must, also without them. To be woken costs as much as to forward some
+    /// packets, and where packets come they bring the tick with them.
+    var tickAt: Instant
+    var wakeBy: Instant
     /// Where a stream's frames are opened in place.
     let scratch: UnsafeMutableRawBufferPointer
 
@@ -65,7 +68,8 @@ struct MediaLane: ~Copyable {
         self.dtls = dtls
         self.notices = notices
         self.random = random
-        nextTick = now
+        tickAt = now
+        wakeBy = now
         unsafe scratch = .allocate(byteCount: LoopIO.datagramBytes, alignment: 16)
         unsafe scratch.initializeMemory(as: UInt8.self, repeating: 0)
     }
@@ -73,7 +77,23 @@ struct MediaLane: ~Copyable {
     deinit { unsafe scratch.deallocate() }
 
     /// When `timeout` is due.
-    var nextDeadline: Instant { connections.count == 0 ? .distantFuture : nextTick }
+    var nextDeadline: Instant { connections.count == 0 ? .distantFuture : wakeBy }
+
+    /// Something is to be done at once.
+    mutating func tickNow(_ now: Instant) {
+        tickAt = now
+        wakeBy = now
+    }
+
+    /// Who shows whom is decided anew with the next tick.
+    mutating func mapAnew(_ room: Int) {
+        rooms[room].needsMapping = true
+        tickOnTime()
+    }
+
+    /// Something is to be done with the next tick, which then does not wait for packets.
+    @inline(__always)
+    mutating func tickOnTime() { wakeBy = min(wakeBy, tickAt) }
 
     // MARK: Members come and go
 
@@ -139,8 +159,8 @@ struct MediaLane: ~Copyable {
         guard let index = byMember[member] else { throw .stale(newest: 0) }
         guard number == connections[index].number else { throw .stale(newest: connections[index].number) }
         connections[index].appliedNumber = number
-        rooms[connections[index].room].needsMapping = true
-        nextTick = now
+        mapAnew(connections[index].room)
+        tickNow(now)
     }
 
     /// What each of its own m-lines carries.
@@ -148,15 +168,15 @@ struct MediaLane: ~Copyable {
         guard let index = byMember[member] else { throw .stale(newest: 0) }
         connections[index].published = published
         label(index)
-        nextTick = now
+        tickNow(now)
     }
 
     /// What it shows.
     mutating func view(_ tiles: [MediaTile], by member: MediaMember, now: Instant) throws(MediaRefusal) {
         guard let index = byMember[member] else { throw .stale(newest: 0) }
         connections[index].tiles = tiles
-        rooms[connections[index].room].needsMapping = true
-        nextTick = now
+        mapAnew(connections[index].room)
+        tickNow(now)
     }
 
     /// A host took its word: of all that sounds, whatever it is called.
@@ -194,7 +214,7 @@ struct MediaLane: ~Copyable {
         let room = connections[index].room
         rooms[room].connections.removeAll { $0 == index }
         rooms[room].speakers.remove(index)
-        rooms[room].needsMapping = true
+        mapAnew(room)
         if rooms[room].connections.isEmpty {
             byRoom[rooms[room].room] = nil
             rooms.remove(room)

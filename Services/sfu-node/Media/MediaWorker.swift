@@ -55,7 +55,10 @@ actor MediaWorker: PacketWorker {
 
     var nextDeadline: Instant? { lane.nextDeadline }
 
-    func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) { lane.receive(&batch, &out, now) }
+    func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
+        lane.receive(&batch, &out, now)
+        timeout(out: &out, now: now)
+    }
 
     func opened(stream: StreamID, _ opening: StreamOpening, out: inout LoopIO, now: Instant) {
         while streams.count <= stream.index { streams.append(nil) }
@@ -65,7 +68,9 @@ actor MediaWorker: PacketWorker {
 
     func receive(stream: StreamID, bytes: RawSpan, out: inout LoopIO, now: Instant) -> Int {
         guard streams.indices.contains(stream.index), let path = streams[stream.index] else { return bytes.byteCount }
-        return lane.receive(path, bytes, &out, now)
+        let count = lane.receive(path, bytes, &out, now)
+        timeout(out: &out, now: now)
+        return count
     }
 
     func closed(stream: StreamID, reason: StreamEnd, out: inout LoopIO, now: Instant) {
