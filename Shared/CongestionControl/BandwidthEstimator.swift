@@ -134,7 +134,9 @@ public struct BandwidthEstimator: Sendable {
             usage, acknowledged: acknowledged, peak: arrivals.peak.map { Double($0.bitsPerSecond) },
             isFull: isFull, roundTrip: roundTrip, now: now)
         lossBound.update(rate: rate, acknowledged: acknowledged, roundTrip: roundTrip, now: now)
-        if let outcome = probeMeter.outcome(now: now) {
+        if let outcome = probeMeter.outcome(now: now),
+            !probeMeter.isCompressed || queue.length < Self.shortestQueue
+        {
             lastProbe = outcome
             let probed = Double(outcome.rate.bitsPerSecond)
             if usage != .over, probed > delayControl.rate { delayControl.set(probed, now: now) }

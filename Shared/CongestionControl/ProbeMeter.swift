@@ -26,6 +26,9 @@ struct ProbeMeter: Sendable {
     private var lastSize = ByteCount.zero
     private var sent = (first: Instant.zero, last: Instant.zero)
     private var arrived = (first: Instant.zero, last: Instant.zero)
+    /// Whether the last outcome's packets arrived much faster than they left: read at once by a receiver that was busy. Then only
+    /// a queue that is gone tells that the path carried them.
+    private(set) var isCompressed = false
 
     /// Counts a packet; those of an earlier cluster than the latest are too late to matter.
     mutating func receive(_ result: PacketResult) {
@@ -63,6 +66,7 @@ struct ProbeMeter: Sendable {
         // n packets span n - 1 gaps: the last one's bytes leave after the span, the first one's arrived before it.
         let sendRate = (bytes - lastSize).rate(over: sending)
         let arrivalRate = (bytes - first.size).rate(over: arriving)
+        isCompressed = arrivalRate > sendRate * 2
         // A cluster that was stretched filled the path: what arrived is all there is, and some must be left free.
         let rate = arrivalRate < sendRate * 0.9 ? arrivalRate * 0.95 : min(sendRate, arrivalRate)
         return ProbeOutcome(cluster: cluster, rate: rate, at: now)

@@ -84,6 +84,8 @@ struct LoopState: ~Copyable {
     var items = 0
     /// Whether a socket gave all that it was asked for, so that it likely has more.
     var isBehind = false
+    /// Whether more RTCP may wait than a turn reads: none of it wakes the loop.
+    var hasMoreAside = false
     private var counts = ReceiveCounts()
 
     init(received: consuming ReceiveBatch, out: consuming LoopIO) {
@@ -93,7 +95,7 @@ struct LoopState: ~Copyable {
 
     /// When the loop has to go on by itself: now if there is work, nil if nothing can happen.
     var wakeAt: Instant? {
-        if !out.streams.ready.isEmpty || !out.streams.failures.isEmpty { return now }
+        if hasMoreAside || !out.streams.ready.isEmpty || !out.streams.failures.isEmpty { return now }
         var next = min(deadline?.nanoseconds ?? .max, out.streams.nextDeadline)
         if let pausedUntil { next = min(next, pausedUntil.nanoseconds) }
         return next == .max ? nil : Instant(nanoseconds: next)

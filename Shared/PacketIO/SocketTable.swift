@@ -6,6 +6,8 @@ internal import CPacketIO
     /// One socket, as packets see it.
     @safe struct Slot {
         var descriptor: Int32 = -1
+        /// Where its RTCP comes, or -1: see `UDPSocketOptions.setsRTCPAside`.
+        var aside: Int32 = -1
         /// Which user of the slot this is: see `Token`.
         var generation: UInt32 = 0
         /// What comes with its datagrams: `PIO_TELL_…`.
@@ -38,6 +40,8 @@ internal import CPacketIO
     private var owners: [UDPSocket?] = []
     private var free: [Int] = []
     private var closing: [Int] = []
+    /// The slots with RTCP aside.
+    private(set) var asides: [Int] = []
     private var canSegment: Bool?
     private let epoll: Int32
 
@@ -68,10 +72,11 @@ internal import CPacketIO
         let segments = canSegment ?? (pio_can_segment(socket.descriptor) != 0)
         canSegment = segments
         unsafe slots[index] = Slot(
-            descriptor: socket.descriptor, generation: generation, tells: socket.tells,
+            descriptor: socket.descriptor, aside: socket.aside, generation: generation, tells: socket.tells,
             fragmentation: socket.fragmentation, isIPv6: socket.endpoint.address.family == .v6,
             reportsErrors: socket.reportsErrors, segmentLimit: segments ? SocketTable.largestSegment : 0)
         if index == owners.count { owners.append(socket) } else { owners[index] = socket }
+        if socket.aside >= 0 { asides.append(index) }
         return SocketID(index)
     }
 
@@ -90,6 +95,7 @@ internal import CPacketIO
             _ = unsafe pio_epoll_remove(epoll, slots[index].descriptor)
             unsafe slots[index].descriptor = -1
             owners[index] = nil
+            asides.removeAll { $0 == index }
             free.append(index)
         }
         closing.removeAll(keepingCapacity: true)

@@ -21,6 +21,11 @@ public struct UDPSocketOptions: Sendable {
     /// Lets the kernel merge datagrams of one flow that come together (UDP_GRO): `ReceiveBatch.segmentBytes` tells them
     /// apart.
     public var mergesDatagrams = false
+    /// Keeps RTCP (RFC 5761 §4) in a queue of its own that wakes no loop: it is read in each turn, with whatever began that. To be
+    /// woken costs a loop several times what a packet does, and feedback can wait for the next packet, or for the worker's
+    /// deadline. Where the kernel cannot sort it out (before Linux 4.5) it comes as all else does. Datagrams that it merged go by
+    /// the first of them. Not with `sharesPort` or `reportsErrors`.
+    public var setsRTCPAside = false
     /// Calls `PacketWorker.receive(error:…)` for ICMP errors.
     public var reportsErrors = false
     /// The Don't Fragment bit.
@@ -52,9 +57,14 @@ public final class UDPSocket: Sendable {
     let tells: UInt32
     let fragmentation: Int32
     let reportsErrors: Bool
+    /// Where RTCP comes; -1: with all else.
+    let aside: Int32
 
     /// Binds to `endpoint`; port 0 takes a free one.
     public init(binding endpoint: Endpoint, options: UDPSocketOptions = UDPSocketOptions()) throws(PacketIOError) {
+        precondition(
+            !options.setsRTCPAside || !options.sharesPort && !options.reportsErrors,
+            "RTCP is set aside only on a port of the socket's own, without reports of errors")
         var address = pio_address(endpoint)
         // A socket on one address needs no word on which it was.
         let isWildcard = endpoint.address.isUnspecified
@@ -71,6 +81,7 @@ public final class UDPSocket: Sendable {
             fragmentation: Int32(fragmentation))
         let result = unsafe pio_udp_bind(&address, &wanted)
         guard result >= 0 else { throw .cannotBind(endpoint, code: -result) }
+        aside = options.setsRTCPAside ? unsafe max(-1, pio_udp_aside(result, &address, &wanted)) : -1
         descriptor = result
         self.endpoint = Endpoint(address)
         tells = UInt32(isWildcard ? PIO_TELL_LOCAL : 0) | UInt32(wanted.merges != 0 ? PIO_TELL_SEGMENT : 0)
@@ -78,7 +89,10 @@ public final class UDPSocket: Sendable {
         reportsErrors = options.reportsErrors
     }
 
-    deinit { pio_close(descriptor) }
+    deinit {
+        pio_close(descriptor)
+        if aside >= 0 { pio_close(aside) }
+    }
 }
 
 /// The addresses of this host that are up, loopback left out.

@@ -51,6 +51,7 @@ struct WorkerTurn<Worker: PacketWorker> {
     ) {
         state.turn &+= 1
         state.isBehind = false
+        state.hasMoreAside = false
         state.out.streams.now = state.now.nanoseconds
         if !state.out.streams.failures.isEmpty { tellFailures(worker, &state) }
         if !state.out.streams.ready.isEmpty { readReady(worker, contexts, &state) }
@@ -66,6 +67,7 @@ struct WorkerTurn<Worker: PacketWorker> {
             case nil: continue
             }
         }
+        if !state.out.sockets.asides.isEmpty { readAside(worker, &state) }
         if state.hasExpired { expire(worker, listeners, core, &state) }
         state.deadline = worker.nextDeadline
         if let due = state.deadline, due <= state.now {
@@ -96,6 +98,31 @@ struct WorkerTurn<Worker: PacketWorker> {
         guard got > 0 else { return }
         if got == limit, limit > 1 { state.isBehind = true }
         if limit == Int(slot.asks) { state.out.sockets.adapt(index, got: got, turn: state.turn) }
+        tell(worker, &state)
+    }
+
+    /// Reads RTCP that waits.
+    private static func readAside(_ worker: isolated Worker, _ state: inout LoopState) {
+        for place in 0..<state.out.sockets.asides.count {
+            let index = state.out.sockets.asides[place]
+            let slot = unsafe state.out.sockets.slots[index]
+            guard slot.isOpen else { continue }
+            state.makeRoom()
+            let limit = min(asideLimit, state.received.room)
+            let got = state.received.fill(
+                from: slot.aside, socket: SocketID(index), tells: slot.tells, limit: limit)
+            guard got > 0 else { continue }
+            if got == limit { state.hasMoreAside = true }
+            tell(worker, &state)
+        }
+    }
+
+    /// RTCP in a turn.
+    private static var asideLimit: Int { 16 }
+
+    /// Gives the worker what was received.
+    @inline(__always)
+    private static func tell(_ worker: isolated Worker, _ state: inout LoopState) {
         state.count()
         let references = state.out.queue.references
         worker.receive(&state.received, out: &state.out, now: state.now)

@@ -60,8 +60,9 @@ def test_a_name_in_the_address_is_stronger_than_whom_the_tab_was(enters, cluster
 # Camera and microphone that open late, as where a person thinks about the browser's question.
 LATE_DEVICES = """
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const allowed = new Promise((resolve) => (globalThis.allowDevices = resolve));
   navigator.mediaDevices.getUserMedia = async (wanted) => {
-    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    await allowed;
     return ask(wanted);
   };
 """
@@ -75,6 +76,7 @@ def test_who_came_before_the_own_microphone_is_heard_once_that_is_open(enters, b
     bob = enter(late, cluster.url(), room, "Bob")
     meets(bob, ann)
     bob.offers("Turn sound on")
+    bob.run("allowDevices(); return true")
     bob.offers_no("Turn sound on")
     bob.report_where(lambda r: r["members"][0]["audio"]["level"] > 0, "Ann is heard", 30)
 

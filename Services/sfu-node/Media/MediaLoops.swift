@@ -29,6 +29,7 @@ final class MediaLoops: Sendable {
         var announced: [Endpoint] = []
         var options = UDPSocketOptions()
         options.mergesDatagrams = true
+        options.setsRTCPAside = true
         for number in 0..<places.workers {
             let executor = try LoopExecutor(name: "media-\(number)")
             var sockets: [UDPSocket] = []

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -63,6 +64,35 @@ int pio_udp_bind(pio_address *address, pio_socket_options *options) {
         return result;
     }
     return fd;
+}
+
+int pio_udp_aside(int fd, const pio_address *address, const pio_socket_options *options) {
+    // `fd` was bound alone, so its port is nobody else's; only now a second one may share it.
+    if (set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) return -errno;
+    pio_address same = *address;
+    pio_socket_options wanted = *options;
+    wanted.reuse_port = 1;
+    int aside = pio_udp_bind(&same, &wanted);
+    if (aside < 0) return aside;
+    // Runs on the datagram's payload and returns which socket of the port, in the order in which they were bound. What is too
+    // short to be read ends it with 0. RTCP: version 2, and a packet type of 192 to 223.
+    struct sock_filter choose[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xc0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x80, 0, 4),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 192, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 223, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = sizeof choose / sizeof choose[0], .filter = choose};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program)) {
+        int failed = -errno;
+        close(aside);
+        return failed;
+    }
+    return aside;
 }
 
 int pio_set_fragmentation(int fd, int family, int fragmentation) {

@@ -218,7 +218,7 @@ export class Stage {
     tile.sound.element.play().then(
       () => this.#blocked.delete(tile.key) && this.render(),
       (error) => {
-        if (error.name !== "NotAllowedError" || this.#blocked.has(tile.key)) return;
+        if (error.name !== "NotAllowedError" || this.#blocked.has(tile.key) || this.#tiles.get(tile.key) !== tile) return;
         this.#blocked.add(tile.key);
         this.render();
       },

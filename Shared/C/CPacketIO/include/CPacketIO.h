@@ -114,6 +114,9 @@ enum { PIO_FRAGMENTATION_ALLOWED = 0, PIO_FRAGMENTATION_NEVER = 2, PIO_FRAGMENTA
 // A non-blocking UDP socket bound to `address`. IPv6 sockets are IPv6 only. Returns the descriptor, or -errno. `address`
 // gets the real port; `options->merges` becomes 0 where the kernel knows no UDP_GRO.
 int pio_udp_bind(pio_address *address, pio_socket_options *options);
+// A second socket on the address that `fd` is bound to: RTCP (RFC 5761 §4) comes there, and nothing else.
+// Returns the descriptor, or -errno where the kernel cannot do that.
+int pio_udp_aside(int fd, const pio_address *address, const pio_socket_options *options);
 // Sets the Don't Fragment bit of what is sent from now on: PIO_FRAGMENTATION_NEVER, or what pio_udp_bind told.
 int pio_set_fragmentation(int fd, int family, int fragmentation);
 // Whether the kernel knows UDP_SEGMENT.

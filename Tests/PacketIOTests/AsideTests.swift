@@ -1,0 +1,102 @@
+import Addresses
+import Bytes
+import PacketIO
+import Synchronization
+import Testing
+import Time
+
+/// RTCP that waits for the next turn.
+struct AsideTests {
+    private static let loopback = IPAddress(v4: 0x7f00_0001)
+
+    /// Answers, and keeps what came where it is read without a job: a job is a turn of the loop.
+    private actor Keeper: PacketWorker {
+        nonisolated let executor: LoopExecutor
+        nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+        nonisolated let received = Mutex<[[UInt8]]>([])
+        nonisolated let sockets = Mutex<Set<Int>>([])
+
+        init(on executor: LoopExecutor) { self.executor = executor }
+
+        func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
+            sockets.withLock { _ = $0.insert(batch.socket.index) }
+            for index in 0..<batch.count {
+                let bytes = [UInt8](copying: batch.bytes(index))
+                received.withLock { $0.append(bytes) }
+                out.forward(batch.bytes(index), socket: batch.socket, from: nil, to: batch.remote(index))
+            }
+        }
+
+        func timeout(out: inout LoopIO, now: Instant) {}
+
+        var nextDeadline: Instant? { nil }
+
+        nonisolated var kept: [[UInt8]] { received.withLock { $0 } }
+    }
+
+    private static func socket(port: UInt16 = 0) throws -> UDPSocket {
+        var options = UDPSocketOptions()
+        options.setsRTCPAside = true
+        return try UDPSocket(binding: Endpoint(address: loopback, port: port), options: options)
+    }
+
+    /// Runs `body` once the loop waits.
+    private func withLoop(
+        _ body: (_ worker: Keeper, _ socket: UDPSocket, _ client: PlainSocket) async throws -> Void
+    ) async throws {
+        let executor = try LoopExecutor(name: "aside")
+        let worker = Keeper(on: executor)
+        let socket = try Self.socket()
+        let running = Task { try await executor.run(worker, sockets: [socket]) }
+        let client = PlainSocket()
+        client.send([0, 1], to: socket.endpoint)
+        #expect(await isReached { worker.kept == [[0, 1]] })
+        _ = await onThread { client.receive() }
+        worker.received.withLock { $0 = [] }
+        // The turn's end.
+        try await Task.sleep(for: .milliseconds(50))
+        try await body(worker, socket, client)
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `RTCP wakes nobody, and comes with the next datagram`() async throws {
+        try await withLoop { worker, socket, client in
+            let reports: [[UInt8]] = [[0x80, 200], [0x81, 205, 0, 1], [0xbf, 223], [0x80, 192, 7]]
+            for report in reports { client.send(report, to: socket.endpoint) }
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(worker.kept == [])
+            client.send([0, 2], to: socket.endpoint)
+            #expect(await isReached { worker.kept == [[0, 2]] + reports })
+            #expect(worker.sockets.withLock { $0 } == [0])
+            // What answers it leaves from the port that it came to.
+            let answers = await onThread { (0..<5).map { _ in client.receive() } }
+            #expect(answers == [[0, 2]] + reports)
+        }
+    }
+
+    @Test(arguments: [[], [0x80], [0x80, 96], [0x80, 191], [0x80, 224], [0x40, 200], [0xc0, 200], [22, 254, 253]])
+    func `what is not RTCP wakes the loop`(bytes: [UInt8]) async throws {
+        try await withLoop { worker, socket, client in
+            client.send(bytes, to: socket.endpoint)
+            #expect(await isReached { worker.kept == [bytes] })
+        }
+    }
+
+    @Test func `more of it than a turn reads is read in the turns after`() async throws {
+        try await withLoop { worker, socket, client in
+            for number in 0..<100 as Range<UInt8> { client.send([0x80, 201, number], to: socket.endpoint) }
+            client.send([1], to: socket.endpoint)
+            #expect(await isReached { worker.kept.count == 101 })
+            #expect(worker.kept.compactMap { $0.count == 3 ? $0[2] : nil } == Array(0..<100))
+        }
+    }
+
+    @Test func `a port that is taken stays an error`() throws {
+        let first = try Self.socket()
+        #expect(throws: PacketIOError.self) { _ = try Self.socket(port: first.endpoint.port) }
+        let plain = try UDPSocket(binding: Endpoint(address: Self.loopback, port: 0))
+        #expect(throws: PacketIOError.self) { _ = try Self.socket(port: plain.endpoint.port) }
+        withExtendedLifetime((first, plain)) {}
+    }
+}
