@@ -21,7 +21,8 @@ struct AsideTests {
         func receive(_ batch: inout ReceiveBatch, out: inout LoopIO, now: Instant) {
             sockets.withLock { _ = $0.insert(batch.socket.index) }
             for index in 0..<batch.count {
-                let bytes = [UInt8](copying: batch.bytes(index))
+                // An empty array made of nothing writes its count, which all empty arrays share: ThreadSanitizer minds.
+                let bytes = batch.bytes(index).byteCount == 0 ? [] : [UInt8](copying: batch.bytes(index))
                 received.withLock { $0.append(bytes) }
                 out.forward(batch.bytes(index), socket: batch.socket, from: nil, to: batch.remote(index))
             }
