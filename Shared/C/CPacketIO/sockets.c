@@ -73,7 +73,10 @@ int pio_udp_aside(int fd, const pio_address *address, const pio_socket_options *
     pio_socket_options wanted = *options;
     wanted.reuse_port = 1;
     int aside = pio_udp_bind(&same, &wanted);
-    if (aside < 0) return aside;
+    if (aside < 0) {
+        set(fd, SOL_SOCKET, SO_REUSEPORT, 0);
+        return aside;
+    }
     // Runs on the datagram's payload and returns which socket of the port, in the order in which they were bound. What is too
     // short to be read ends it with 0. RTCP: version 2, and a packet type of 192 to 223.
     struct sock_filter choose[] = {
@@ -90,6 +93,7 @@ int pio_udp_aside(int fd, const pio_address *address, const pio_socket_options *
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program)) {
         int failed = -errno;
         close(aside);
+        set(fd, SOL_SOCKET, SO_REUSEPORT, 0);
         return failed;
     }
     return aside;
