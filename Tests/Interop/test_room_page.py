@@ -81,6 +81,30 @@ def test_who_came_before_the_own_microphone_is_heard_once_that_is_open(enters, b
     bob.report_where(lambda r: r["members"][0]["audio"]["level"] > 0, "Ann is heard", 30)
 
 
+# A browser that gives the devices, and lets the page play only some seconds later: one with much to do.
+LATE_LEAVE_TO_PLAY = """
+  const play = HTMLMediaElement.prototype.play;
+  globalThis.allowSound = () => (globalThis.soundIsAllowed = true);
+  HTMLMediaElement.prototype.play = function () {
+    if (this.tagName === "VIDEO" || globalThis.soundIsAllowed) return play.call(this);
+    return Promise.reject(new DOMException("play() failed because the user didn't interact with the document first.", "NotAllowedError"));
+  };
+"""
+
+
+def test_sound_that_a_browser_allows_late_is_heard_without_a_touch(enters, browser, cluster, room):
+    """The browser's word to the page that it may play comes after the microphone itself, on a busy machine by seconds."""
+    ann = enters("Ann")
+    busy = browser()
+    busy.before_pages(LATE_LEAVE_TO_PLAY)
+    bob = enter(busy, cluster.url(), room, "Bob")
+    meets(bob, ann)
+    bob.offers("Turn sound on")
+    wait_until(lambda: bob.run("return roost.local.audio.track !== null"), "Bob's microphone is open")
+    bob.run("allowSound(); return true")
+    bob.offers_no("Turn sound on")
+
+
 @pytest.mark.parametrize(("path", "like"), [("a%20b", "a-b"), ("%zz", "zz"), ("caf%C3%A9!", "caf")])
 def test_an_address_that_can_be_no_room_says_so(browser, cluster, path, like):
     tab = browser()

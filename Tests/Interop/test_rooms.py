@@ -47,6 +47,7 @@ def test_two_chromium_and_a_firefox_see_and_hear_each_other(enters):
 
 
 @pytest.mark.browser
+@pytest.mark.timeout(420)
 def test_three_chromium_and_a_firefox_see_and_hear_each_other_and_who_leaves_is_gone_within_two_seconds(enters):
     ann, bob, cem, fay = people = [enters(name) for name in ("Ann", "Bob", "Cem")] + [enters("Fay", "firefox")]
     for tab in people:
@@ -62,7 +63,7 @@ def test_three_chromium_and_a_firefox_see_and_hear_each_other_and_who_leaves_is_
     own = {name: (after[name][2] - before[name][2]) / passed[name] for name in after}
     rates = {(name, other): (count - before[name][1][other]) / passed[name] for name in after for other, count in after[name][1].items()}
     assert len(rates) == 12
-    # Of a camera that a busy machine does not read twenty times a second, half.
+    # Of what a camera gives, half: four browsers keep two processors busy.
     assert all(rate > 5.0 and rate > min(10.0, own[other] / 2) for (_, other), rate in rates.items()), f"{rates} of {own}"
     assert ann.report()["streams"]["theory"] == {"up": 1, "down": 3, "room": 16}
 

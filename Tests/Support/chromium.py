@@ -29,7 +29,7 @@ COMMON = [
 
 # What the browser says to a page that asks for camera and microphone.
 DEVICES = {
-    "": ["--use-fake-device-for-media-stream=device-count=3,fps=20", "--use-fake-ui-for-media-stream"],
+    "": ["--use-fake-device-for-media-stream=device-count=3,fps=15", "--use-fake-ui-for-media-stream"],
     # A camera as good as a page may ask for.
     "sharp": ["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
     # Many windows of one browser. Pages share their processes: each costs more than a page's pictures.

@@ -27,6 +27,8 @@ PREFERENCES = {
     "media.cubeb.force_mock_context": True,
     # There is no graphics processor: the page is painted by the processor, 60 times a second if it were let.
     "layout.frame_rate": 20,
+    # As Chromium's camera.
+    "media.navigator.video.default_fps": 15,
     # Nothing is fetched from elsewhere, and no page but ours opens.
     "app.normandy.enabled": False,
     "app.update.disabledForTesting": True,

@@ -9,6 +9,13 @@ from waiting import wait_until
 # Four browsers that encode and decode on two loaded cores take their time to the first frame.
 MEDIA_PATIENCE = 60.0
 
+# What a page knows of its own link: what the node believes in, what it sends, how large its tiles are.
+LINK = """
+  const {estimateBps, sent} = roost.statistics();
+  const tiles = [...document.querySelectorAll("[data-testid=tile]:not([hidden]) video")].map((e) => [e.clientWidth, e.clientHeight]);
+  return JSON.stringify({estimateBps, layers: sent.video.layers, tiles, visible: document.visibilityState});
+"""
+
 
 def enter(tab: Tab, home: str, room: str, name: str, query: str = "") -> Tab:
     """Enters at once, as a link in an invitation does."""
@@ -41,7 +48,7 @@ def sees_and_hears_all(tab: Tab, frames: float = 10.0, pixels: int = 320 * 240, 
             good = good and video["width"] * video["height"] >= pixels and m["name"] in loud
         return good
 
-    wait_until(flows, f"{tab.name} sees and hears everybody", timeout, every=0.1, seen=lambda: f"{tab.report()}\n{tab.describe()}")
+    wait_until(flows, f"{tab.name} sees and hears everybody", timeout, every=0.1, seen=lambda: f"{tab.report()}\n{tab.run(LINK)}\n{tab.describe()}")
 
 
 def tiles(tab: Tab) -> list[str]:

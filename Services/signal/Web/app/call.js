@@ -2,7 +2,7 @@
 
 import { avatar, byId, clock, icon, make, setIcon, setLabel, setText, show } from "./dom.js";
 import { shapeOf } from "./layout.js";
-import { Player } from "./player.js";
+import { Player, Sound } from "./player.js";
 import { mediaText, whyPaused, words } from "./words.js";
 
 /** When connecting takes longer than this, say what may be in the way. */
@@ -13,7 +13,6 @@ const SPEAKING = 0.02;
 export class Stage {
   #roost;
   #tiles = new Map();
-  #blocked = new Set();
   #since = null;
 
   constructor(roost, { openDevices, togglePanel, addPerson }) {
@@ -68,7 +67,7 @@ export class Stage {
     const note = mediaText(local);
     show(byId("media-note"), note !== null);
     setText(byId("media-note"), note ?? "");
-    show(byId("hear"), this.#blocked.size > 0);
+    show(byId("hear"), [...this.#tiles.values()].some(({ sound }) => sound?.blocked));
     return undefined;
   }
 
@@ -117,7 +116,6 @@ export class Stage {
     for (const [key, tile] of this.#tiles) {
       if (wanted.has(key)) continue;
       this.#close(tile);
-      this.#blocked.delete(key);
       this.#tiles.delete(key);
     }
     const container = byId("tiles");
@@ -174,7 +172,7 @@ export class Stage {
       note,
       make("span", { className: "tile-foot" }, off, label),
     );
-    return { key, element, picture: new Player(video), sound: audio && new Player(audio), label, off, note };
+    return { key, element, picture: new Player(video), sound: audio && new Sound(audio, () => this.render()), label, off, note };
   }
 
   #updateTile(tile, { self, name, media, stream, picture = stream, state, away, paused, pausedReason, rings }, call) {
@@ -184,8 +182,7 @@ export class Stage {
     const seen = Boolean(media.video || media.screen) && source !== null && (self || state !== "new");
     tile.picture.play(source, { atOnce: Boolean(self) });
     sound?.useSpeaker(this.#roost.local.chosen.audiooutput);
-    sound?.play(stream);
-    if (sound && stream && sound.element.paused) this.#listen(tile);
+    sound?.listen(stream);
     element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", showsScreen);
     element.classList.toggle("mirror", Boolean(self && !showsScreen));
@@ -213,20 +210,8 @@ export class Stage {
     return this.screenStream;
   }
 
-  /** A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. */
-  #listen(tile) {
-    tile.sound.element.play().then(
-      () => this.#blocked.delete(tile.key) && this.render(),
-      (error) => {
-        if (error.name !== "NotAllowedError" || this.#blocked.has(tile.key) || this.#tiles.get(tile.key) !== tile) return;
-        this.#blocked.add(tile.key);
-        this.render();
-      },
-    );
-  }
-
   #hear() {
-    for (const key of this.#blocked) this.#listen(this.#tiles.get(key));
+    for (const { sound } of this.#tiles.values()) if (sound?.blocked) sound.hear();
   }
 
   /** Sound goes to the chosen speaker, where the browser lets a page choose. */
@@ -270,7 +255,6 @@ export class Stage {
 
   #clear() {
     this.#since = null;
-    this.#blocked.clear();
     for (const tile of this.#tiles.values()) this.#close(tile);
     this.#tiles.clear();
   }

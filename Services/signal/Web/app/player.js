@@ -4,6 +4,8 @@
 const SWAP_LIMIT_MS = 3_000;
 /** From the first decoded frame to one on the screen; where nothing is painted (a hidden page), none comes. */
 const PAINT_LIMIT_MS = 500;
+/** A sound that the browser refuses is asked for again after so long. */
+const REFUSED_MS = 1_000;
 
 export class Player {
   /** The element that plays: another one after each exchange. */
@@ -78,5 +80,56 @@ export class Player {
 
   #route(element) {
     if (element.setSinkId && element.sinkId !== this.#speaker) element.setSinkId(this.#speaker).catch(() => {});
+  }
+}
+
+/**
+ * Somebody's sound. A browser may refuse it on a page that nobody touched yet; then the page shows a button for the touch. One that
+ * gave the page a microphone or a camera refuses no more, but not from the moment on at which it gave it: so it is asked again and again.
+ */
+export class Sound extends Player {
+  /** Whether the browser refuses to play it. */
+  blocked = false;
+
+  #changed;
+  #retry = null;
+
+  /** `changed` is called when the browser refuses, and when it no longer does. */
+  constructor(element, changed) {
+    super(element);
+    this.#changed = changed;
+  }
+
+  /** Plays the stream, also where something keeps the element from it. */
+  listen(stream) {
+    this.play(stream);
+    if (stream && this.element.paused && !this.blocked) this.hear();
+  }
+
+  /** Asks the browser; after a touch it says yes. */
+  hear() {
+    clearTimeout(this.#retry);
+    this.#retry = null;
+    this.element.play().then(
+      () => this.#setBlocked(false),
+      ({ name }) => {
+        // Any other error is a stream's that was exchanged meanwhile.
+        if (this.#changed === null || (name !== "NotAllowedError" && !this.blocked)) return;
+        this.#retry ??= setTimeout(() => this.hear(), REFUSED_MS);
+        this.#setBlocked(true);
+      },
+    );
+  }
+
+  close() {
+    clearTimeout(this.#retry);
+    this.#changed = null;
+    super.close();
+  }
+
+  #setBlocked(blocked) {
+    if (this.blocked === blocked) return;
+    this.blocked = blocked;
+    this.#changed?.();
   }
 }

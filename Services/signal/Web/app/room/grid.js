@@ -38,11 +38,11 @@ export class Grid {
   }
 
   get isBlocked() {
-    return [...this.#tiles.values()].some((tile) => tile.blocked);
+    return [...this.#tiles.values()].some(({ sound }) => sound?.blocked);
   }
 
   hear() {
-    for (const tile of this.#tiles.values()) if (tile.blocked) tile.listen();
+    for (const { sound } of this.#tiles.values()) if (sound?.blocked) sound.hear();
   }
 
   applySpeaker() {
@@ -65,8 +65,7 @@ export class Grid {
     }
     for (const member of this.#screens.keys()) if (!wanted.has(`${member}/screen`)) this.#screens.delete(member);
     if (this.pinned && !wanted.has(this.pinned)) this.pinned = null;
-    const { audio, video, chosen } = this.#roost.local;
-    const captures = audio.track !== null || video.track !== null;
+    const { chosen } = this.#roost.local;
     for (const each of shown) {
       let tile = this.#tiles.get(each.key);
       if (!tile) {
@@ -74,7 +73,7 @@ export class Grid {
         this.#tiles.set(each.key, tile);
         byId("tiles").append(tile.element);
       }
-      tile.update({ ...each, speaker: chosen.audiooutput, captures }, this.pinned === each.key);
+      tile.update({ ...each, speaker: chosen.audiooutput }, this.pinned === each.key);
     }
     const isLocked = Boolean(this.#roost.room?.locked);
     setText(this.#alone.firstElementChild, isLocked ? words.room.aloneLocked : words.room.alone);

@@ -1,7 +1,7 @@
 /** One picture in the room: a person's camera, or the screen that somebody shares. */
 
 import { avatar, icon, make, setIcon, setLabel, setText, show } from "../dom.js";
-import { Player } from "../player.js";
+import { Player, Sound } from "../player.js";
 import { percent, words } from "../words.js";
 
 /** How long the tools stay after a finger touched the tile. */
@@ -12,11 +12,6 @@ const WEAK_LOSS = 0.05;
 const REACTION_MS = 3_200;
 
 export class Tile {
-  /** Whether the browser refuses to play this sound. */
-  blocked = false;
-  /** Whether the page used a microphone or camera when it was refused last. */
-  #refusedWith = null;
-
   constructor({ key, member, self, source, name, realName }, { pin, changed }) {
     Object.assign(this, { key, member, self, source });
     const { room } = words;
@@ -24,8 +19,7 @@ export class Tile {
     video.muted = true;
     const audio = self ? null : make("audio", { autoplay: true });
     this.picture = new Player(video);
-    this.sound = audio && new Player(audio);
-    this.changed = changed;
+    this.sound = audio && new Sound(audio, changed);
     const mark = (className, name_, label) => make("span", { className, role: "img", "aria-label": label, title: label, hidden: true }, icon(name_));
     this.label = make("bdi", { className: "tile-name", text: name });
     this.off = mark("tile-off", "micOff", words.call.muted);
@@ -70,14 +64,12 @@ export class Tile {
     if (isThere && ms) this.pointTimer = setTimeout(() => this.#point(false), ms);
   }
 
-  update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker, captures }, pinned) {
+  update({ name, stream, seen, micOff, hand, state, away, paused, pausedReason, statistics, speaker }, pinned) {
     const { room } = words;
     const { element, picture, sound, source, self } = this;
     picture.play(stream, { atOnce: Boolean(self) });
     this.useSpeaker(speaker);
-    sound?.play(stream);
-    this.captures = captures;
-    if (sound && stream && sound.element.paused && !(this.blocked && this.#refusedWith === captures)) this.listen();
+    sound?.listen(stream);
     element.classList.toggle("has-picture", seen && !paused);
     element.classList.toggle("shares-screen", source === "screen");
     element.classList.toggle("mirror", Boolean(self && source === "camera"));
@@ -118,22 +110,6 @@ export class Tile {
     setTimeout(() => element.remove(), REACTION_MS);
   }
 
-  /**
-   * A browser may refuse sound on a page that nobody touched yet; then a button asks for the touch. One that gave the page a
-   * microphone or a camera refuses no more: whose voice came before that is tried again.
-   */
-  listen() {
-    const { captures } = this;
-    this.sound.element.play().then(
-      () => this.#setBlocked(false),
-      (error) => {
-        if (error.name !== "NotAllowedError") return;
-        this.#refusedWith = captures;
-        this.#setBlocked(true);
-      },
-    );
-  }
-
   useSpeaker(id) {
     this.sound?.useSpeaker(id);
   }
@@ -142,11 +118,5 @@ export class Tile {
     this.picture.close();
     this.sound?.close();
     this.element.remove();
-  }
-
-  #setBlocked(blocked) {
-    if (this.blocked === blocked) return;
-    this.blocked = blocked;
-    this.changed();
   }
 }
