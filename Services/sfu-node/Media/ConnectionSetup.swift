@@ -41,3 +41,9 @@ package struct ConnectionSetup: Sendable {
         self.maySend = maySend
     }
 }
+
+/// What a member said before its first offer was answered.
+struct SaidEarly: Sendable {
+    var tracks: [MediaTrack]?
+    var tiles: [MediaTile]?
+}

@@ -39,15 +39,10 @@ package actor MediaHost: RoomMedia {
     private let negotiator: Negotiator
     private var agreements: [MediaMember: Agreement] = [:]
     /// What members said before their first offer was answered.
-    private var early: [MediaMember: Early] = [:]
+    private var early: [MediaMember: SaidEarly] = [:]
     private var roomWorkers: [MediaRoom: (worker: Int, members: Int)] = [:]
     private var usedSources: Set<UInt32> = []
     private var random = SystemRandomNumberGenerator()
-
-    private struct Early {
-        var tracks: [MediaTrack]?
-        var tiles: [MediaTile]?
-    }
 
     /// Binds the sockets and starts the threads. Throws where an address cannot be bound.
     package init(_ places: Places, notices: MediaNotices) throws {
@@ -125,12 +120,10 @@ package actor MediaHost: RoomMedia {
             member: member, kind: isNew ? .new : relation == .iceRestart ? .restart : .more, number: number,
             localICE: localICE, remoteICE: ICE.ICECredentials(ufrag: remote.ufrag, password: remote.password),
             fingerprint: fingerprint, session: answer.session, maySend: maySend)
+        // What the member says from here on goes to the worker behind this, and must not be undone by what it said before.
+        let saidEarly = early.removeValue(forKey: member) ?? SaidEarly()
         do throws(MediaRefusal) {
-            try await loops.workers[worker].connect(setup)
-            if let early = early.removeValue(forKey: member) {
-                if let tracks = early.tracks { try await loops.workers[worker].publish(tracks, by: member) }
-                if let tiles = early.tiles { try await loops.workers[worker].view(tiles, by: member) }
-            }
+            try await loops.workers[worker].connect(setup, saidEarly)
         } catch {
             // The worker lost the connection that this offer goes on with: the client makes a new one.
             release(member)
@@ -146,7 +139,7 @@ package actor MediaHost: RoomMedia {
 
     package func publish(_ tracks: [MediaTrack], by member: MediaMember) async throws(MediaRefusal) {
         guard let agreement = agreements[member] else {
-            early[member, default: Early()].tracks = tracks
+            early[member, default: SaidEarly()].tracks = tracks
             return
         }
         try await loops.workers[agreement.worker].publish(tracks, by: member)
@@ -154,7 +147,7 @@ package actor MediaHost: RoomMedia {
 
     package func view(_ tiles: [MediaTile], by member: MediaMember) async throws(MediaRefusal) {
         guard let agreement = agreements[member] else {
-            early[member, default: Early()].tiles = tiles
+            early[member, default: SaidEarly()].tiles = tiles
             return
         }
         try await loops.workers[agreement.worker].view(tiles, by: member)

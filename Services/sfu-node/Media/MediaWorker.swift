@@ -27,8 +27,11 @@ actor MediaWorker: PacketWorker {
 
     // MARK: Control
 
-    func connect(_ setup: ConnectionSetup) throws(MediaRefusal) {
-        try lane.connect(setup, now: PacketIO.MonotonicClock.now)
+    func connect(_ setup: ConnectionSetup, _ early: SaidEarly) throws(MediaRefusal) {
+        let now = PacketIO.MonotonicClock.now
+        try lane.connect(setup, now: now)
+        if let tracks = early.tracks { try lane.publish(tracks, by: setup.member, now: now) }
+        if let tiles = early.tiles { try lane.view(tiles, by: setup.member, now: now) }
     }
 
     func answered(_ number: UInt64, by member: MediaMember) throws(MediaRefusal) {

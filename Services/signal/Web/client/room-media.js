@@ -85,6 +85,7 @@ export class RoomMedia {
   #viewed = null;
   #viewSent = null;
   #viewTimer = null;
+  #sampling = null;
   #published = "";
   #statistics = new RoomStatistics(CAMERA_LAYERS.map(({ rid }) => rid));
 
@@ -555,7 +556,13 @@ export class RoomMedia {
 
   // ---- figures
 
-  async takeSample() {
+  /** Who asks while one is taken gets that one: of two at once the second would find that nothing came in between. */
+  takeSample() {
+    this.#sampling ??= this.#sample().finally(() => (this.#sampling = null));
+    return this.#sampling;
+  }
+
+  async #sample() {
     const pc = this.#pc;
     if (!pc || this.#closed) return;
     const report = await pc.getStats();
