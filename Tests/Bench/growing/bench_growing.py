@@ -101,7 +101,7 @@ def measure(runs: int) -> dict[str, list[dict[str, float]]]:
     with Cluster() as cluster:
         try:
             for _ in range(3):
-                browsers.append(Chromium())
+                browsers.append(Chromium("smooth"))
             ann, bob, cem = (sign_in(browser, cluster.url(), name) for browser, name in zip(browsers, ("Ann", "Bob", "Cem"), strict=True))
             for tab in (ann, bob, cem):
                 tab.run(WAYS)
