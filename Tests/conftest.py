@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -33,6 +34,12 @@ class Elsewhere:
 
     def is_whole(self) -> bool:
         return True
+
+
+def pytest_configure() -> None:
+    """Told to end (a `timeout`, a CI that stops), it ends as after Ctrl-C: browsers and servers are not left running."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
