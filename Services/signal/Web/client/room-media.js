@@ -558,12 +558,18 @@ export class RoomMedia {
 
   /** Who asks while one is taken gets that one: of two at once the second would find that nothing came in between. */
   takeSample() {
-    this.#sampling ??= this.#sample().finally(() => (this.#sampling = null));
-    return this.#sampling;
+    const pc = this.#pc;
+    // One of a connection that is over may never come.
+    if (this.#sampling?.pc !== pc) {
+      const sample = this.#sample(pc).finally(() => {
+        if (this.#sampling?.sample === sample) this.#sampling = null;
+      });
+      this.#sampling = { pc, sample };
+    }
+    return this.#sampling.sample;
   }
 
-  async #sample() {
-    const pc = this.#pc;
+  async #sample(pc) {
     if (!pc || this.#closed) return;
     const report = await pc.getStats();
     if (pc !== this.#pc) return;
