@@ -463,7 +463,8 @@ def test_the_panel_counts_links_and_streams_against_theory_and_names_the_layer(e
 
     link = lambda: tables()["To the node"]  # noqa: E731
     flows = lambda text: re.fullmatch(r"[\d.]+ [kM]bit/s", text) and not text.startswith("0 ")  # noqa: E731
-    assert flows(theirs()["Picture rate"][0])
+    # A rate lies between two looks: the first has none.
+    wait_until(lambda: flows(theirs()["Picture rate"][0]), "what Bob's picture takes", 40, seen=tables)
     wait_until(lambda: flows(link()["Up"][0]) and flows(link()["Down"][0]), "what goes up and down in all", 40, seen=tables)
     wait_until(lambda: re.fullmatch(r"(< )?\d+ ms", link()["Round trip"][0]), "how long a packet is on its way and back", 40, seen=tables)
     totals = lambda: tables().get("The node in all", {})  # noqa: E731
