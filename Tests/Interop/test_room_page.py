@@ -68,14 +68,24 @@ LATE_DEVICES = """
 """
 
 
-def test_who_came_before_the_own_microphone_is_heard_once_that_is_open(enters, browser, cluster, room):
+@pytest.fixture
+def hushed(enters, browser, cluster, room):
+    """`hushed(SCRIPT)` is somebody beside Ann whose browser, by that script, does not play her voice yet."""
+
+    def enter_hushed(script: str):
+        ann, late = enters("Ann"), browser()
+        late.before_pages(script)
+        bob = enter(late, cluster.url(), room, "Bob")
+        meets(bob, ann)
+        bob.offers("Turn sound on")
+        return bob
+
+    return enter_hushed
+
+
+def test_who_came_before_the_own_microphone_is_heard_once_that_is_open(hushed):
     """A browser keeps a page silent that nobody touched and that uses no microphone: that must not last longer than it must."""
-    ann = enters("Ann")
-    late = browser()
-    late.before_pages(LATE_DEVICES)
-    bob = enter(late, cluster.url(), room, "Bob")
-    meets(bob, ann)
-    bob.offers("Turn sound on")
+    bob = hushed(LATE_DEVICES)
     bob.run("allowDevices(); return true")
     bob.offers_no("Turn sound on")
     bob.report_where(lambda r: r["members"][0]["audio"]["level"] > 0, "Ann is heard", 30)
@@ -92,17 +102,13 @@ LATE_LEAVE_TO_PLAY = """
 """
 
 
-def test_sound_that_a_browser_allows_late_is_heard_without_a_touch(enters, browser, cluster, room):
+def test_sound_that_a_browser_allows_late_is_heard_without_a_touch(hushed):
     """The browser's word to the page that it may play comes after the microphone itself, on a busy machine by seconds."""
-    ann = enters("Ann")
-    busy = browser()
-    busy.before_pages(LATE_LEAVE_TO_PLAY)
-    bob = enter(busy, cluster.url(), room, "Bob")
-    meets(bob, ann)
-    bob.offers("Turn sound on")
+    bob = hushed(LATE_LEAVE_TO_PLAY)
     wait_until(lambda: bob.run("return roost.local.audio.track !== null"), "Bob's microphone is open")
     bob.run("allowSound(); return true")
     bob.offers_no("Turn sound on")
+    assert not bob.run("return [...document.querySelectorAll('[data-testid=tile] audio')].some((each) => each.paused)")
 
 
 @pytest.mark.parametrize(("path", "like"), [("a%20b", "a-b"), ("%zz", "zz"), ("caf%C3%A9!", "caf")])
